@@ -1,0 +1,70 @@
+"""The exceptions of the project. The class of an error decides what happens next; its text carries codes, keys and
+offsets, never content, because exceptions cross Ray's logs and dashboard.
+
+Every code is a row of `connectors/error_codes.csv`, from which `docs/errors.md` is generated.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What a command returns to its caller."""
+
+    DONE = 0
+    FOUND = 1  # verify found the lake to be wrong
+    STOPPED = 2  # nothing was read: configuration or access
+    DEFERRED = 3  # committed, and some objects are left for the next run
+    LIMIT = 4  # nothing was committed: more was quarantined than the limit allows
+
+
+class ClinrayError(Exception):
+    """Base of every error that Clinray raises on purpose.
+
+    code: one of `error_codes.csv`; message: one sentence that says what to change, without content.
+    """
+
+    exit_code: ExitCode = ExitCode.STOPPED
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[ClinrayError], tuple[str, str]]:
+        return type(self), (self.code, self.message)
+
+
+class ConfigError(ClinrayError):
+    """Something the user asked for cannot be: stop before reading (exit 2)."""
+
+
+class AccessError(ClinrayError):
+    """A store, key or service refuses: stop before reading (exit 2)."""
+
+
+class LakeError(ClinrayError):
+    """The lake is not what its log says (exit 1)."""
+
+    exit_code = ExitCode.FOUND
+
+
+class TransientError(ClinrayError):
+    """Throttling, 5xx, resets: bounded retries, then the object is deferred (exit 3)."""
+
+    exit_code = ExitCode.DEFERRED
+
+
+class ObjectChanged(TransientError):
+    """The object is no longer the listed version, or is gone: deferred without a retry."""
+
+
+class RecordError(ClinrayError):
+    """One record cannot be read: it is quarantined with its code and offset, its neighbours go on."""
+
+
+class LimitExceeded(ClinrayError):
+    """More of the records than `max_quarantine` were quarantined: nothing is committed (exit 4)."""
+
+    exit_code = ExitCode.LIMIT
