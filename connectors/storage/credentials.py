@@ -1,0 +1,75 @@
+"""Credentials by boto3's chain: environment, profile, web identity, container, instance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.credentials import Credentials as Found
+from botocore.exceptions import BotoCoreError
+
+from connectors.errors import AccessError
+from connectors.storage.options import StorageOptions
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+TTL = timedelta(minutes=5)
+"""How long the chain's answer is used before it is asked again. botocore renews 15 minutes before the real end."""
+
+
+class Credentials:
+    """Found when first asked for, asked again every 5 minutes. Prints and pickles no secret."""
+
+    def __init__(self, options: StorageOptions) -> None:
+        self._options = options
+
+    def __repr__(self) -> str:
+        return f"Credentials(profile={self._options.profile!r})"
+
+    def __reduce__(self) -> tuple[type[Credentials], tuple[StorageOptions]]:
+        return type(self), (self._options,)
+
+    def __call__(self) -> S3Credential:
+        found = self._found.get_frozen_credentials()
+        return {
+            "access_key_id": found.access_key or "",
+            "secret_access_key": found.secret_key or "",
+            "token": found.token,
+            "expires_at": datetime.now(UTC) + TTL,
+        }
+
+    @property
+    def region(self) -> str:
+        return self._options.region_name() or self._session.region_name or "us-east-1"
+
+    def as_environment(self) -> dict[str, str]:
+        """The credentials under the names of AWS's environment variables. Secret."""
+        if self._options.anonymous:
+            return {"AWS_SKIP_SIGNATURE": "true"}
+        found = self._found.get_frozen_credentials()
+        named = {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
+        if found.token:
+            named["AWS_SESSION_TOKEN"] = found.token
+        return {name: value for name, value in named.items() if value}
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        try:
+            return boto3.Session(profile_name=self._options.profile)
+        except BotoCoreError as error:
+            raise AccessError(
+                "CREDENTIALS_MISSING", f"the AWS profile cannot be used ({type(error).__name__})"
+            ) from None
+
+    @cached_property
+    def _found(self) -> Found:
+        try:
+            found = self._session.get_credentials()
+        except BotoCoreError as error:
+            raise AccessError("CREDENTIALS_MISSING", f"no AWS credentials: {type(error).__name__}") from None
+        if found is None:
+            raise AccessError("CREDENTIALS_MISSING", "no AWS credentials were found by boto3's chain")
+        return found

@@ -1,0 +1,48 @@
+"""Errors of the stores beneath → errors of the project: code, URI and status, nothing else of their text."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from obstore import exceptions as raised
+
+from connectors.errors import AccessError, ClinrayError, ObjectChanged, TransientError
+
+_STATUS = re.compile(
+    r"(?:status:? (?:code:? )?|Server returned non-2xx status code: |HTTP status \w+ \w*? ?\(?)(\d{3})"
+)
+
+_REFUSING_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken")
+
+
+def local_error(error: OSError, path: str) -> ClinrayError:
+    """AccessError for what a person must change, else TransientError."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return AccessError("STORE_REFUSED", f"{path} may not be read or written by this user")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return AccessError("STORE_FULL", f"no space is left where {path} is written")
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        return AccessError("STORE_PATH", f"{path} cannot be a file there")
+    name = errno.errorcode.get(error.errno or 0, "EIO")
+    return TransientError("STORE_UNAVAILABLE", f"{path} could not be read or written ({name})")
+
+
+def s3_error(error: Exception, uri: str) -> ClinrayError:
+    """The project's error for one of obstore's (or of the credential chain's)."""
+    text = str(error)
+    found = _STATUS.search(text)
+    status = f" (status {found.group(1)})" if found else ""
+    if "NoSuchBucket" in text:
+        return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
+    if isinstance(error, raised.PermissionDeniedError | raised.UnauthenticatedError) or _refused(text):
+        return AccessError("STORE_REFUSED", f"the store refuses {uri}: check credentials and rights{status}")
+    if isinstance(error, FileNotFoundError):
+        return ObjectChanged("OBJECT_GONE", f"{uri} is no longer there")
+    if isinstance(error, raised.PreconditionError):
+        return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
+    return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries{status}")
+
+
+def _refused(text: str) -> bool:
+    return any(code in text for code in _REFUSING_CODES)

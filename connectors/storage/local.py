@@ -1,0 +1,218 @@
+"""Folders of the local file system."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from connectors.contract import RawObject
+from connectors.errors import ConfigError, ObjectChanged
+from connectors.storage.faults import local_error
+from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
+
+UNFINISHED = ".clinray-unfinished-"
+"""Prefix of the names under which files are written before they get their own; listings pass over them."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """A folder. An object's etag is its size and modification time: it stays when a tree is copied with its times."""
+
+    uri: str
+
+    def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """See Store.list. Follows symbolic links, but not to a folder it is inside of."""
+        root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
+        page: list[RawObject] = []
+        for raw in _walk(root, ()):
+            page.append(raw)
+            if len(page) == PAGE_OBJECTS:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def head(self, key: str) -> RawObject | None:
+        path = self._path(key)
+        try:
+            status = Path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise local_error(error, path) from None
+        return _raw(path, status) if _is_file(status) else None
+
+    def get(self, key: str, *, etag: str | None = None) -> bytes:
+        return self._read(key, etag, lambda file: file.read())
+
+    def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        def part(file: BinaryIO) -> bytes:
+            file.seek(start)
+            return file.read(max(0, end - start))
+
+        return self._read(key, etag, part)
+
+    def stream(
+        self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[bytes]:
+        path = self._path(key)
+        with self._opened(path) as file:
+            version = _version(os.fstat(file.fileno()))
+            _expect(path, etag, version)
+            file.seek(start)
+            while True:
+                block = _guarded(path, lambda: file.read(block_bytes))
+                _expect(path, version, _version(os.fstat(file.fileno())))
+                if not block:
+                    return
+                yield block
+
+    def get_many(self, objects: Iterable[tuple[str, str | None]], *, concurrency: int = 16) -> Iterator[bytes]:
+        """See Store.get_many. One after another: the kernel reads ahead."""
+        for key, etag in objects:
+            yield self.get(key, etag=etag)
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        unfinished = _write_unfinished(path, data)
+        _guarded(path, lambda: Path(unfinished).replace(path))
+        _sync_folder(path)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        path = self._path(key)
+        unfinished = _write_unfinished(path, data)
+        try:
+            # link fails where the name exists, and never shows a torn file.
+            os.link(unfinished, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise local_error(error, path) from None
+        finally:
+            Path(unfinished).unlink()
+        _sync_folder(path)
+        return True
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            path = self._path(key)
+            with contextlib.suppress(FileNotFoundError):
+                _guarded(path, Path(path).unlink)
+
+    def delta_options(self) -> dict[str, str]:
+        return {}
+
+    def _path(self, key: str) -> str:
+        parts = key.split("/")
+        if not all(parts) or "." in parts or ".." in parts:
+            raise ConfigError("STORE_KEY", "a key of a local store has an empty part, or '.' or '..' as one")
+        return f"{self.uri.rstrip('/')}/{key}"
+
+    def _opened(self, path: str) -> BinaryIO:
+        try:
+            return Path(path).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ObjectChanged("OBJECT_GONE", f"{path} is no longer there") from None
+        except OSError as error:
+            raise local_error(error, path) from None
+
+    def _read(self, key: str, etag: str | None, take: Callable[[BinaryIO], bytes]) -> bytes:
+        path = self._path(key)
+        with self._opened(path) as file:
+            before = _version(os.fstat(file.fileno()))
+            _expect(path, etag, before)
+            data = _guarded(path, lambda: take(file))
+            _expect(path, before, _version(os.fstat(file.fileno())))
+        return data
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns // 1000}"
+
+
+def _raw(path: str, status: os.stat_result) -> RawObject:
+    return RawObject(path, status.st_size, status.st_mtime_ns // 1000, etag=_version(status))
+
+
+def _is_file(status: os.stat_result) -> bool:
+    return (status.st_mode & 0o170000) == 0o100000
+
+
+def _expect(path: str, etag: str | None, version: str) -> None:
+    if etag is not None and etag != version:
+        raise ObjectChanged("OBJECT_CHANGED", f"{path} is another version than was listed")
+
+
+def _guarded(path: str, action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise local_error(error, path) from None
+
+
+def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[RawObject]:
+    """Files below a folder by the UTF-8 bytes of their paths; above: (device, inode) of the folders it is in."""
+    try:
+        own = Path(folder).stat()
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise local_error(error, folder) from None
+    identity = (own.st_dev, own.st_ino)
+    if identity in above:
+        return
+    # A folder sorts as if its name ended with "/", which is the order of whole keys.
+    named = [(e.name + "/" if e.is_dir() else e.name, e) for e in entries if not e.name.startswith(UNFINISHED)]
+    for name, entry in sorted(named, key=lambda pair: pair[0].encode("utf-8", "surrogateescape")):
+        if name.endswith("/"):
+            yield from _walk(entry.path, (*above, identity))
+        else:
+            yield from _file(folder, entry)
+
+
+def _file(folder: str, entry: os.DirEntry[str]) -> Iterator[RawObject]:
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("STORE_NAME", f"a file in {folder} has a name that is not UTF-8; rename it") from None
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        return
+    if _is_file(status):
+        yield _raw(entry.path, status)
+
+
+def _write_unfinished(path: str, data: bytes) -> str:
+    """A new file beside `path` that holds the data, on disk; its path."""
+    folder = Path(path).parent
+    unfinished = str(folder / f"{UNFINISHED}{secrets.token_hex(8)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with Path(unfinished).open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        Path(unfinished).unlink(missing_ok=True)
+        raise local_error(error, path) from None
+    return unfinished
+
+
+def _sync_folder(path: str) -> None:
+    """Make the name of a new file last through a loss of power."""
+    descriptor = os.open(Path(path).parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

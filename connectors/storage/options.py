@@ -1,0 +1,45 @@
+"""How a bucket is reached. Credentials are never held here: they come by boto3's chain when a store is first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class StorageOptions:
+    """How a bucket is reached. Holds no secret, so that it may be pickled and printed.
+
+    endpoint: URL of an S3-compatible service; None: AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else AWS itself.
+    region: None: AWS_REGION, else AWS_DEFAULT_REGION, else the profile's, else us-east-1.
+    virtual_hosted: the bucket stands in the host name; False: in the path. None: in the host name for AWS itself, in
+        the path for an endpoint that was named.
+    anonymous: requests are not signed. profile: name of a profile of the AWS configuration files.
+    max_retries: attempts after the first. retry_seconds: no attempt begins later than this after the first.
+    request_seconds: a connection on which nothing arrives for so long is given up.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    virtual_hosted: bool | None = None
+    anonymous: bool = False
+    profile: str | None = None
+    max_retries: int = 6
+    retry_seconds: float = 60.0
+    request_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
+            raise ConfigError("STORE_ENDPOINT", "the endpoint of a store begins with http:// or https://")
+
+    def endpoint_url(self, environment: Mapping[str, str] = os.environ) -> str | None:
+        """The endpoint that counts, or None for AWS itself."""
+        named = self.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        return named.rstrip("/") if named else None
+
+    def region_name(self, environment: Mapping[str, str] = os.environ) -> str | None:
+        """The region by option or environment, or None where the profile decides."""
+        return self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")

@@ -1,0 +1,195 @@
+"""Prefixes of S3 buckets. obstore moves the bytes; boto3 finds the credentials."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import obstore
+from obstore import exceptions as raised
+from obstore.store import S3Store as Client
+
+from connectors.contract import RawObject
+from connectors.errors import ClinrayError, ConfigError
+from connectors.storage.credentials import Credentials
+from connectors.storage.faults import s3_error
+from connectors.storage.options import StorageOptions
+from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """A prefix of a bucket. The connection is made on first use, in the process that uses it."""
+
+    bucket: str
+    prefix: str
+    options: StorageOptions
+
+    @classmethod
+    def open(cls, uri: str, options: StorageOptions) -> S3Store:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise ConfigError("STORE_URI", "an s3:// URI names a bucket: s3://bucket/prefix")
+        return cls(bucket, prefix.strip("/"), options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"bucket": self.bucket, "prefix": self.prefix, "options": self.options}
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        return Credentials(self.options)
+
+    @cached_property
+    def client(self) -> Client:
+        """The connection. Raises AccessError where no credentials are found."""
+        o = self.options
+        endpoint = o.endpoint_url()
+        virtual = o.virtual_hosted if o.virtual_hosted is not None else endpoint is None
+        config: dict[str, Any] = {"virtual_hosted_style_request": virtual, "region": self.credentials.region}
+        if endpoint:
+            config["endpoint"] = _hosted(endpoint, self.bucket) if virtual else endpoint
+        if o.anonymous:
+            config["skip_signature"] = True
+        return Client(
+            self.bucket,
+            config=config,  # type: ignore[arg-type]
+            client_options={
+                "allow_http": bool(endpoint and endpoint.startswith("http://")),
+                "timeout": timedelta(days=1),
+                "read_timeout": timedelta(seconds=o.request_seconds),
+            },
+            retry_config={
+                "max_retries": o.max_retries,
+                "retry_timeout": timedelta(seconds=o.retry_seconds),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": timedelta(seconds=10),
+                    "base": 2,
+                },
+            },
+            credential_provider=None if o.anonymous else self.credentials,
+        )
+
+    def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        below = "/".join(p for p in (self.prefix, prefix.strip("/")) if p)
+        uri = f"s3://{self.bucket}/{below}"
+        pages = self._do(uri, lambda: iter(obstore.list(self.client, below or None, chunk_size=PAGE_OBJECTS)))
+        while (page := self._do(uri, lambda: next(pages, None))) is not None:
+            yield [self._raw(meta) for meta in page]
+
+    def head(self, key: str) -> RawObject | None:
+        path, uri = self._at(key)
+        try:
+            return self._raw(self.client.head(path))
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise s3_error(error, uri) from None
+            return None
+        except raised.BaseError as error:
+            raise s3_error(error, uri) from None
+
+    def get(self, key: str, *, etag: str | None = None) -> bytes:
+        path, uri = self._at(key)
+        return self._do(uri, lambda: self.client.get(path, options=_conditions(etag)).bytes().to_bytes())
+
+    def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        path, uri = self._at(key)
+        if end <= start:
+            return b""
+        try:
+            return self.client.get(path, options={**_conditions(etag), "range": (start, end)}).bytes().to_bytes()
+        except (raised.BaseError, OSError, ValueError) as error:
+            if "416" in str(error) or "InvalidRange" in str(error):
+                return b""
+            raise s3_error(error, uri) from None
+
+    def stream(
+        self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> Iterator[bytes]:
+        while block := self.get_range(key, start, start + block_bytes, etag=etag):
+            yield block
+            start += len(block)
+            if len(block) < block_bytes:
+                return
+
+    def get_many(self, objects: Iterable[tuple[str, str | None]], *, concurrency: int = 16) -> Iterator[bytes]:
+        ahead: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(concurrency, "fetch") as threads:
+            for key, etag in objects:
+                ahead.append(threads.submit(self.get, key, etag=etag))
+                if len(ahead) >= 2 * concurrency:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def put(self, key: str, data: bytes) -> None:
+        path, uri = self._at(key)
+        self._do(uri, lambda: self.client.put(path, data, mode="overwrite"))
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        path, uri = self._at(key)
+        try:
+            self.client.put(path, data, mode="create", use_multipart=False)
+        except raised.AlreadyExistsError:
+            return False
+        except (raised.BaseError, OSError, ValueError) as error:
+            raise s3_error(error, uri) from None
+        return True
+
+    def delete(self, keys: Iterable[str]) -> None:
+        paths = [self._at(key)[0] for key in keys]
+        for n in range(0, len(paths), PAGE_OBJECTS):
+            try:
+                self._do(self.uri, lambda n=n: self.client.delete(paths[n : n + PAGE_OBJECTS]))  # type: ignore[misc]
+            except ClinrayError as error:
+                if error.code != "OBJECT_GONE":
+                    raise
+
+    def delta_options(self) -> dict[str, str]:
+        endpoint = self.options.endpoint_url()
+        found = self.credentials.as_environment()
+        found["AWS_REGION"] = self.credentials.region
+        if endpoint:
+            found["AWS_ENDPOINT_URL"] = endpoint
+            found["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http://")).lower()
+        return found
+
+    def _at(self, key: str) -> tuple[str, str]:
+        path = f"{self.prefix}/{key}" if self.prefix else key
+        return path, f"s3://{self.bucket}/{path}"
+
+    def _raw(self, meta: Any) -> RawObject:
+        modified = round(meta["last_modified"].timestamp() * 1_000_000)
+        return RawObject(
+            f"s3://{self.bucket}/{meta['path']}", meta["size"], modified, meta["e_tag"] or "", meta["version"] or ""
+        )
+
+    def _do(self, uri: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except (raised.BaseError, OSError, ValueError) as error:
+            raise s3_error(error, uri) from None
+
+
+def _hosted(endpoint: str, bucket: str) -> str:
+    """The endpoint with the bucket in its host name."""
+    scheme, _, host = endpoint.partition("://")
+    return f"{scheme}://{bucket}.{host}"
+
+
+def _conditions(etag: str | None) -> GetOptions:
+    return {"if_match": etag} if etag else {}
