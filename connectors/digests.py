@@ -1,0 +1,135 @@
+"""SHA-256 and HMAC-SHA-256 of many short spans at once (FIPS 180-4, RFC 2104).
+
+The compiled loop calls the low-level SHA-256 of the libcrypto that Python itself links: the work of a record is then
+the hash alone, without one Python object a record. Where these functions cannot be found, hashlib does the same.
+"""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import hmac
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+SIZE = 32
+_BLOCK = 64
+_CONTEXT = 256  # more than sizeof(SHA256_CTX), which is 112
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+
+
+@intrinsic
+def _call(typing: Any, function: Any, first: Any, second: Any, third: Any) -> Any:
+    """Call the C function at address `function` with three machine words; words it does not take are ignored."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.IntType(32), [word, word, word])
+        address = builder.inttoptr(arguments[0], kind.as_pointer())
+        return builder.call(address, arguments[1:])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64), emit
+
+
+@njit(cache=True, nogil=True)
+def _hash_spans(functions: Offsets, buf: Bytes, starts: Offsets, ends: Offsets, context: Bytes, digests: Bytes) -> None:
+    """digests[i] = SHA-256 of buf[starts[i]:ends[i]]."""
+    init, update, final = functions[0], functions[1], functions[2]
+    base, state, out = buf.ctypes.data, context.ctypes.data, digests.ctypes.data
+    for i in range(starts.size):
+        _call(init, state, 0, 0)
+        _call(update, state, base + starts[i], ends[i] - starts[i])
+        _call(final, out + SIZE * i, state, 0)
+
+
+@njit(cache=True, nogil=True)
+def _hmac_rows(functions: Offsets, pads: Bytes, rows: Bytes, contexts: Bytes, digests: Bytes) -> None:
+    """digests[i] = HMAC-SHA-256 of rows[i]; pads[0] and pads[1] are the key's inner and outer blocks."""
+    init, update, final = functions[0], functions[1], functions[2]
+    state, out = contexts.ctypes.data, digests.ctypes.data
+    inner, outer, at = state, state + _CONTEXT, state + 2 * _CONTEXT
+    _call(init, inner, 0, 0)
+    _call(update, inner, pads.ctypes.data, _BLOCK)
+    _call(init, outer, 0, 0)
+    _call(update, outer, pads.ctypes.data + _BLOCK, _BLOCK)
+    source, width = rows.ctypes.data, rows.shape[1]
+    for i in range(rows.shape[0]):
+        contexts[2] = contexts[0]
+        _call(update, at, source + width * i, width)
+        _call(final, out + SIZE * i, at, 0)
+        contexts[2] = contexts[1]
+        _call(update, at, out + SIZE * i, SIZE)
+        _call(final, out + SIZE * i, at, 0)
+
+
+@lru_cache(maxsize=1)
+def _functions() -> tuple[int, int, int] | None:
+    """Addresses of SHA256_Init, SHA256_Update and SHA256_Final, or None where Python's libcrypto does not show them."""
+    try:
+        import _hashlib
+
+        library = ctypes.CDLL(_hashlib.__file__)
+        names = ("SHA256_Init", "SHA256_Update", "SHA256_Final")
+        init, update, final = (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names)
+    except (ImportError, AttributeError, OSError):
+        return None
+    return (init, update, final) if init and update and final else None
+
+
+def sha256_spans(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
+    """uint8[n, 32]: the SHA-256 of each buf[starts[i]:ends[i]].
+
+    buf: uint8, contiguous. starts, ends: int64[n]. Raises ValueError if a span is not inside buf.
+    """
+    n = len(starts)
+    if n != len(ends) or (n and (int(starts.min()) < 0 or int(ends.max()) > buf.size or bool((starts > ends).any()))):
+        raise ValueError("a span is not inside the buffer")
+    digests = np.empty((n, SIZE), np.uint8)
+    functions = _functions()
+    if functions is None:
+        view = memoryview(np.ascontiguousarray(buf).data)
+        for i in range(n):
+            digests[i] = np.frombuffer(hashlib.sha256(view[int(starts[i]) : int(ends[i])]).digest(), np.uint8)
+        return digests
+    _hash_spans(
+        np.array(functions, np.int64),
+        np.ascontiguousarray(buf),
+        np.ascontiguousarray(starts, np.int64),
+        np.ascontiguousarray(ends, np.int64),
+        np.zeros(_CONTEXT, np.uint8),
+        digests,
+    )
+    return digests
+
+
+def sha256_rows(rows: Bytes) -> Bytes:
+    """uint8[n, 32]: the SHA-256 of each row of uint8[n, k]."""
+    n, width = rows.shape
+    starts = np.arange(n, dtype=np.int64) * width
+    return sha256_spans(np.ascontiguousarray(rows).reshape(-1), starts, starts + width)
+
+
+def hmac_sha256_rows(key: bytes, rows: Bytes) -> Bytes:
+    """uint8[n, 32]: HMAC-SHA-256 under `key` of each row of uint8[n, k] (RFC 2104)."""
+    digests = np.empty((len(rows), SIZE), np.uint8)
+    functions = _functions()
+    if functions is None:
+        for i, row in enumerate(np.ascontiguousarray(rows)):
+            digests[i] = np.frombuffer(hmac.digest(key, row.tobytes(), "sha256"), np.uint8)
+        return digests
+    block = hashlib.sha256(key).digest() if len(key) > _BLOCK else key
+    padded = np.zeros(_BLOCK, np.uint8)
+    padded[: len(block)] = np.frombuffer(block, np.uint8)
+    pads = np.stack([padded ^ 0x36, padded ^ 0x5C])
+    contexts = np.zeros((3, _CONTEXT), np.uint8)
+    _hmac_rows(np.array(functions, np.int64), pads, np.ascontiguousarray(rows), contexts, digests)
+    return digests

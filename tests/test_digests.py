@@ -1,0 +1,73 @@
+"""Batch digests against hashlib and hmac, with the libcrypto loop and without it."""
+
+import hashlib
+import hmac
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors import digests
+
+
+@pytest.fixture(params=["libcrypto", "hashlib"])
+def way(request, monkeypatch):
+    if request.param == "hashlib":
+        monkeypatch.setattr(digests, "_functions", lambda: None)
+    elif digests._functions() is None:
+        pytest.skip("Python's libcrypto does not show SHA256_Init")
+    return request.param
+
+
+def test_spans_of_every_length_around_the_block_borders_equal_hashlib(way):
+    buf = np.random.default_rng(5).integers(0, 256, 4096, dtype=np.uint8)
+    ends = np.array([*range(200), 4096], np.int64)
+    starts = np.maximum(ends - np.arange(len(ends)) * 2 // 3, 0)
+    expected = [hashlib.sha256(buf[a:b].tobytes()).digest() for a, b in zip(starts, ends, strict=True)]
+    assert digests.sha256_spans(buf, starts, ends).tobytes() == b"".join(expected)
+
+
+def test_no_spans_give_no_digests(way):
+    nothing = np.empty(0, np.int64)
+    assert digests.sha256_spans(np.empty(0, np.uint8), nothing, nothing).shape == (0, 32)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (0, 11), (5, 4)])
+def test_a_span_outside_the_buffer_is_refused(start, end):
+    with pytest.raises(ValueError, match="not inside"):
+        digests.sha256_spans(np.zeros(10, np.uint8), np.array([start]), np.array([end]))
+
+
+@pytest.mark.parametrize("width", [0, 1, 32, 63, 64, 65])
+def test_rows_equal_hashlib(way, width):
+    rows = np.random.default_rng(7).integers(0, 256, (9, width), dtype=np.uint8)
+    assert digests.sha256_rows(rows).tobytes() == b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 64, 65, 200])
+def test_hmac_of_rows_equals_the_standard_library_for_short_and_long_keys(way, length):
+    key = bytes(range(length % 256)) * (length // 256 + 1) if length < 200 else b"k" * length
+    rows = np.random.default_rng(3).integers(0, 256, (11, 32), dtype=np.uint8)
+    expected = [hmac.digest(key, row.tobytes(), "sha256") for row in rows]
+    assert digests.hmac_sha256_rows(key, rows).tobytes() == b"".join(expected)
+
+
+def test_a_published_vector_of_rfc_4231(way):
+    row = np.frombuffer(b"what do ya want for nothing?", np.uint8).reshape(1, -1)
+    expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert digests.hmac_sha256_rows(b"Jefe", row).tobytes().hex() == expected
+
+
+@settings(derandomize=True, max_examples=50, deadline=None)
+@given(st.lists(st.binary(max_size=150), max_size=8), st.binary(max_size=80))
+def test_any_spans_equal_hashlib(parts, between):
+    buf = np.frombuffer(between + between.join(parts), np.uint8)
+    starts, at = [], len(between)
+    for part in parts:
+        starts.append(at)
+        at += len(part) + len(between)
+    begin = np.array(starts, np.int64)
+    ends = begin + np.array([len(part) for part in parts], np.int64)
+    expected = b"".join(hashlib.sha256(part).digest() for part in parts)
+    assert digests.sha256_spans(buf, begin, ends).tobytes() == expected
