@@ -1,0 +1,145 @@
+"""The pipeline file as one frozen model. The only place that reads Clinray's environment variables."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import rfc8785
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from connectors.errors import ConfigError
+
+Stage = Literal["validate", "deidentify"]
+
+
+class StoreSettings(BaseModel):
+    """How a bucket is reached. Credentials are never here: they come by boto3's chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str | None = None
+    region: str | None = None
+    virtual_hosted: bool = False
+
+
+class KeySettings(BaseModel):
+    """Where the keys come from.
+
+    file: the data key's file. signing_file: the log's signing key. kms_key: id of the KMS key that wraps the data key;
+    `file` then holds the wrapped key. kms_context: the encryption context. create: make what is missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = None
+    kms_key: str | None = None
+    kms_context: Mapping[str, str] = Field(default_factory=dict)
+    kms_endpoint: str | None = None
+    create: bool = True
+
+
+class Pipeline(BaseModel):
+    """What a run does. Each field is a key of the pipeline file and a flag of `clinray ingest`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(description="Folder or s3:// prefix that is read")
+    format: str = Field(default="hl7v2", description="Connector that reads it")
+    lake: str = Field(description="Folder or s3:// prefix of the lake")
+    policy: str = Field(description="Privacy policy: a shipped name or a YAML file")
+    allow_identified: bool = Field(default=False, description="Say that identified tables may be written")
+    stages: tuple[Stage, ...] = Field(default=("validate", "deidentify"), description="Stages inside each bundle's task")
+    time_zone: str = Field(default="UTC", description="IANA zone of times that carry no offset")
+    objects: str | None = Field(default=None, description="Inventory file that takes the place of listing")
+    pattern: str | None = Field(default=None, description="Only objects whose name matches this glob")
+    settle_seconds: float = Field(default=0, ge=0, description="Leave younger objects for the next run")
+    bundle_bytes: int | None = Field(default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 1 MB to 1 GB")
+    chunk_bytes: int = Field(default=8 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
+    commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")
+    min_score: float | None = Field(default=None, ge=0, le=100, description="Quarantine records that score below it")
+    max_quarantine: float | None = Field(default=None, ge=0, le=1, description="Largest share of quarantined records in a commit")
+    source_store: StoreSettings = StoreSettings()
+    lake_store: StoreSettings = StoreSettings()
+    keys: KeySettings = KeySettings()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no IANA time zone") from None
+        return value
+
+    @model_validator(mode="after")
+    def _lake_apart_from_source(self) -> Self:
+        if self.source.rstrip("/") == self.lake.rstrip("/"):
+            raise ValueError("source and lake are the same place")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides the outcome: where the run's keys and stores lie does not."""
+        settings = self.model_dump(mode="json", exclude={"keys", "source_store", "lake_store", "objects", "commit_every"})
+        return hashlib.sha256(rfc8785.dumps(settings)).hexdigest()
+
+
+def load_pipeline(file: Path | None, flags: Mapping[str, Any]) -> Pipeline:
+    """The pipeline file with the flags that were given laid over it. Raises ConfigError."""
+    settings: dict[str, Any] = {}
+    if file is not None:
+        settings = _read_file(file)
+    settings.update({k: v for k, v in flags.items() if v is not None})
+    try:
+        return Pipeline.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError("PIPELINE_INVALID", _sentence(error)) from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError("PIPELINE_UNREADABLE", f"the pipeline file {file} cannot be read") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError("PIPELINE_INVALID", f"the pipeline file {file} is not YAML") from None
+    if not isinstance(settings, dict):
+        raise ConfigError("PIPELINE_INVALID", f"the pipeline file {file} is not a mapping of settings")
+    return settings
+
+
+def _sentence(error: ValidationError) -> str:
+    """The faults of a pipeline, without the values that were given."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        known = fault["type"] == "extra_forbidden"
+        message = "is no setting of a pipeline" if known else fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{name or 'pipeline'}: {message}")
+    return "; ".join(faults)
+
+
+def keys_folder(settings: KeySettings, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of key files: the setting, else CLINRAY_KEYS, else the user's configuration folder."""
+    if settings.folder is not None:
+        return settings.folder
+    if chosen := environment.get("CLINRAY_KEYS"):
+        return Path(chosen)
+    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
+    return Path(home) / "clinray"
+
+
+def ray_address(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The Ray cluster that this process belongs to, or None for a local one."""
+    return environment.get("RAY_ADDRESS")
+
+
+def image_digest(environment: Mapping[str, str] = os.environ) -> str:
+    """The digest of the container image the process runs in, as the deployment says it; empty elsewhere."""
+    return environment.get("CLINRAY_IMAGE_DIGEST", "")

@@ -1,0 +1,133 @@
+"""Listed objects → bundles. A pure function of the sorted objects and the bundle size, never of the cores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import RawObject
+
+SMALLEST_BUNDLE = 1 << 20
+LARGEST_BUNDLE = 1 << 30
+BUNDLES_OF_A_RUN = 64
+OBJECTS_OF_A_BUNDLE = 10_000
+
+OBJECTS = pa.schema(
+    [
+        pa.field("uri", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("modified_us", pa.int64()),
+        pa.field("etag", pa.string()),
+        pa.field("version_id", pa.string()),
+        pa.field("version", pa.string()),
+    ]
+)
+"""Listed objects as a table: about a tenth of the memory of Python objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An object, or the range [start, end) of one. again: records of this key have been written before."""
+
+    object: RawObject
+    start: int = 0
+    end: int | None = None
+    again: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and self.end is None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What one task works on. index: its place in the plan."""
+
+    index: int
+    spans: tuple[Span, ...]
+
+    @property
+    def identity(self) -> str:
+        """16 hexadecimal digits that follow from the spans alone."""
+        digest = hashlib.sha256()
+        for span in self.spans:
+            name = (span.object.uri, span.object.version, str(span.start), str(span.end))
+            digest.update("\0".join(name).encode() + b"\n")
+        return digest.hexdigest()[:16]
+
+
+def as_table(objects: Sequence[RawObject]) -> pa.Table:
+    """OBJECTS of a page of the listing."""
+    columns = {name: [getattr(o, name) for o in objects] for name in OBJECTS.names}
+    return pa.table(columns, schema=OBJECTS)
+
+
+def as_objects(table: pa.Table) -> list[RawObject]:
+    rows = table.select(["uri", "size", "modified_us", "etag", "version_id"]).to_pylist()
+    return [RawObject(**row) for row in rows]
+
+
+def sort(pages: Iterable[pa.Table]) -> pa.Table:
+    """All pages as one OBJECTS table by key; of a key listed twice the last stays."""
+    listed = pa.concat_tables([OBJECTS.empty_table(), *pages]).combine_chunks()
+    order = np.asarray(pc.sort_indices(listed, sort_keys=[("uri", "ascending")]))
+    listed = listed.take(pa.array(order))
+    if listed.num_rows < 2:
+        return listed
+    uri = listed["uri"].combine_chunks()
+    last = np.append(np.asarray(pc.not_equal(uri[:-1], uri[1:])), True)
+    return listed.filter(pa.array(last))
+
+
+def bundle_size(total_bytes: int, setting: int | None) -> int:
+    """Bytes of a bundle: the setting, else a 64th of the whole between 1 MB and 1 GB."""
+    if setting is not None:
+        return setting
+    return min(max(total_bytes // BUNDLES_OF_A_RUN, SMALLEST_BUNDLE), LARGEST_BUNDLE)
+
+
+def bundles(
+    objects: pa.Table,
+    *,
+    size: int,
+    again: pa.Array,
+    splittable: Callable[[RawObject], bool],
+) -> Iterator[Bundle]:
+    """OBJECTS (sorted) packed into bundles of about `size` bytes.
+
+    again: bool per object, true where records of its key were written before; such an object is read whole, because
+    which occurrence of a record is the new one shows only in order. An object over `size` that `splittable` allows is
+    cut into ranges, each a bundle of its own, so that it can be deferred alone.
+    """
+    index = 0
+    held: list[Span] = []
+    held_bytes = 0
+    before = again.to_numpy(zero_copy_only=False)
+    for batch_start in range(0, objects.num_rows, OBJECTS_OF_A_BUNDLE):
+        for n, raw in enumerate(as_objects(objects.slice(batch_start, OBJECTS_OF_A_BUNDLE))):
+            seen = bool(before[batch_start + n])
+            if held and (held_bytes + raw.size > size or len(held) == OBJECTS_OF_A_BUNDLE):
+                yield Bundle(index, tuple(held))
+                index, held, held_bytes = index + 1, [], 0
+            if raw.size > size and not seen and splittable(raw):
+                for span in ranges(raw, size):
+                    yield Bundle(index, (span,))
+                    index += 1
+                continue
+            held.append(Span(raw, again=seen))
+            held_bytes += raw.size
+    if held:
+        yield Bundle(index, tuple(held))
+
+
+def ranges(raw: RawObject, size: int) -> Iterator[Span]:
+    """An object in equal ranges of at most `size` bytes; the last one is open."""
+    count = -(-raw.size // size)
+    edges = [raw.size * k // count for k in range(count)]
+    for start, end in zip(edges, [*edges[1:], None], strict=True):
+        yield Span(raw, start, end)
