@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.credentials import Credentials as Found
 from botocore.exceptions import BotoCoreError
 
@@ -43,7 +44,12 @@ class Credentials:
 
     @property
     def region(self) -> str:
-        return self._options.region_name() or self._session.region_name or "us-east-1"
+        return self._options.region_name() or self.session.region_name or "us-east-1"
+
+    @property
+    def unsigned(self) -> dict[str, Any]:
+        """What botocore's Config wants for requests that are not signed."""
+        return {"signature_version": UNSIGNED} if self._options.anonymous else {}
 
     def as_environment(self) -> dict[str, str]:
         """The credentials under the names of AWS's environment variables. Secret."""
@@ -56,7 +62,8 @@ class Credentials:
         return {name: value for name, value in named.items() if value}
 
     @cached_property
-    def _session(self) -> boto3.Session:
+    def session(self) -> boto3.Session:
+        """boto3's session. Raises AccessError where the profile cannot be used."""
         try:
             return boto3.Session(profile_name=self._options.profile)
         except BotoCoreError as error:
@@ -67,7 +74,7 @@ class Credentials:
     @cached_property
     def _found(self) -> Found:
         try:
-            found = self._session.get_credentials()
+            found = self.session.get_credentials()
         except BotoCoreError as error:
             raise AccessError("CREDENTIALS_MISSING", f"no AWS credentials: {type(error).__name__}") from None
         if found is None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import re
 
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from obstore import exceptions as raised
 
 from connectors.errors import AccessError, ClinrayError, ObjectChanged, TransientError
 
-_STATUS = re.compile(
-    r"(?:status:? (?:code:? )?|Server returned non-2xx status code: |HTTP status \w+ \w*? ?\(?)(\d{3})"
-)
+_STATUS = re.compile(r"status code: (\d{3})")
 
 _REFUSING_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken")
 
@@ -28,11 +27,17 @@ def local_error(error: OSError, path: str) -> ClinrayError:
     return TransientError("STORE_UNAVAILABLE", f"{path} could not be read or written ({name})")
 
 
+def status_of(error: Exception) -> int | None:
+    """The HTTP status in the text of one of obstore's errors, which has it nowhere else."""
+    found = _STATUS.search(str(error))
+    return int(found.group(1)) if found else None
+
+
 def s3_error(error: Exception, uri: str) -> ClinrayError:
     """The project's error for one of obstore's (or of the credential chain's)."""
     text = str(error)
-    found = _STATUS.search(text)
-    status = f" (status {found.group(1)})" if found else ""
+    number = status_of(error)
+    status = f" ({number})" if number else ""
     if "NoSuchBucket" in text:
         return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
     if isinstance(error, raised.PermissionDeniedError | raised.UnauthenticatedError) or _refused(text):
@@ -42,6 +47,25 @@ def s3_error(error: Exception, uri: str) -> ClinrayError:
     if isinstance(error, raised.PreconditionError):
         return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
     return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries{status}")
+
+
+def boto_error(error: ClientError | BotoCoreError, uri: str) -> ClinrayError:
+    """The project's error for one of boto3's."""
+    if isinstance(error, NoCredentialsError | ProfileNotFound):
+        return AccessError("CREDENTIALS_MISSING", "no AWS credentials were found by boto3's chain")
+    if not isinstance(error, ClientError):
+        return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries")
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    code = error.response["Error"]["Code"]
+    if code == "NoSuchBucket":
+        return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
+    if status in (301, 307, 400, 401, 403):
+        return AccessError("STORE_REFUSED", f"the store refuses {uri}: check credentials, rights and region ({status})")
+    if status == 404:
+        return ObjectChanged("OBJECT_GONE", f"{uri} is no longer there")
+    if status == 412:
+        return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
+    return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries ({status})")
 
 
 def _refused(text: str) -> bool:

@@ -43,3 +43,8 @@ class StorageOptions:
     def region_name(self, environment: Mapping[str, str] = os.environ) -> str | None:
         """The region by option or environment, or None where the profile decides."""
         return self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+
+    @property
+    def is_virtual_hosted(self) -> bool:
+        """Whether the bucket stands in the host name."""
+        return self.endpoint_url() is None if self.virtual_hosted is None else self.virtual_hosted

@@ -10,14 +10,14 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import obstore
 from obstore import exceptions as raised
 from obstore.store import S3Store as Client
 
 from connectors.contract import RawObject
-from connectors.errors import ClinrayError, ConfigError
+from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChanged
 from connectors.storage.credentials import Credentials
-from connectors.storage.faults import s3_error
+from connectors.storage.exact import ExactBucket, is_path
+from connectors.storage.faults import s3_error, status_of
 from connectors.storage.options import StorageOptions
 from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
 
@@ -58,7 +58,7 @@ class S3Store:
         """The connection. Raises AccessError where no credentials are found."""
         o = self.options
         endpoint = o.endpoint_url()
-        virtual = o.virtual_hosted if o.virtual_hosted is not None else endpoint is None
+        virtual = o.is_virtual_hosted
         config: dict[str, Any] = {"virtual_hosted_style_request": virtual, "region": self.credentials.region}
         if endpoint:
             config["endpoint"] = _hosted(endpoint, self.bucket) if virtual else endpoint
@@ -84,64 +84,90 @@ class S3Store:
             credential_provider=None if o.anonymous else self.credentials,
         )
 
+    @cached_property
+    def exact(self) -> ExactBucket:
+        """The way for listing, and for keys that obstore cannot say."""
+        return ExactBucket(self.bucket, self.options, self.credentials)
+
     def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """See Store.list. In the order of the service: by UTF-8 bytes for S3 itself."""
         below = "/".join(p for p in (self.prefix, prefix.strip("/")) if p)
-        uri = f"s3://{self.bucket}/{below}"
-        pages = self._do(uri, lambda: iter(obstore.list(self.client, below or None, chunk_size=PAGE_OBJECTS)))
-        while (page := self._do(uri, lambda: next(pages, None))) is not None:
-            yield [self._raw(meta) for meta in page]
+        return self.exact.pages(f"{below}/" if below else "")
 
     def head(self, key: str) -> RawObject | None:
         path, uri = self._at(key)
+        if not is_path(path):
+            return self.exact.head(path)
         try:
             return self._raw(self.client.head(path))
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise s3_error(error, uri) from None
+        except FileNotFoundError:
+            # The answer to HEAD has no body: it does not say which of the two is missing.
+            if not self.exact.bucket_exists():
+                raise AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist") from None
             return None
-        except raised.BaseError as error:
+        except (raised.BaseError, OSError, ValueError) as error:
             raise s3_error(error, uri) from None
 
     def get(self, key: str, *, etag: str | None = None) -> bytes:
         path, uri = self._at(key)
+        if not is_path(path):
+            return self.exact.get(path, None, etag)
         return self._do(uri, lambda: self.client.get(path, options=_conditions(etag)).bytes().to_bytes())
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
         path, uri = self._at(key)
         if end <= start:
             return b""
+        if not is_path(path):
+            return self.exact.get(path, (start, end), etag)
         try:
-            return self.client.get(path, options={**_conditions(etag), "range": (start, end)}).bytes().to_bytes()
+            got = self.client.get(path, options={**_conditions(etag), "range": (start, end)})
+            return got.bytes().to_bytes()
         except (raised.BaseError, OSError, ValueError) as error:
-            if "416" in str(error) or "InvalidRange" in str(error):
+            if status_of(error) == 416:
                 return b""
             raise s3_error(error, uri) from None
 
     def stream(
         self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[bytes]:
-        while block := self.get_range(key, start, start + block_bytes, etag=etag):
-            yield block
-            start += len(block)
-            if len(block) < block_bytes:
-                return
+        """See Store.stream. One block is fetched ahead; each is a request of its own, with retries of its own."""
+        found = self.head(key)
+        if found is None:
+            raise ObjectChanged("OBJECT_GONE", f"{self._at(key)[1]} is no longer there")
+        version = etag or found.etag
+        starts = range(start, found.size, block_bytes)
+        with ThreadPoolExecutor(1, "stream") as thread:
+            following: Future[bytes] | None = None
+            for n, at in enumerate(starts):
+                current = following or thread.submit(self.get_range, key, at, at + block_bytes, etag=version)
+                block = current.result()
+                if n + 1 < len(starts):
+                    at = starts[n + 1]
+                    following = thread.submit(self.get_range, key, at, at + block_bytes, etag=version)
+                yield block
+            if not starts and etag is not None and found.etag != etag:
+                raise ObjectChanged("OBJECT_CHANGED", f"{found.uri} is another version than was listed")
 
     def get_many(self, objects: Iterable[tuple[str, str | None]], *, concurrency: int = 16) -> Iterator[bytes]:
         ahead: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(concurrency, "fetch") as threads:
-            for key, etag in objects:
-                ahead.append(threads.submit(self.get, key, etag=etag))
-                if len(ahead) >= 2 * concurrency:
+            try:
+                for key, etag in objects:
+                    ahead.append(threads.submit(self.get, key, etag=etag))
+                    if len(ahead) >= 2 * concurrency:
+                        yield ahead.popleft().result()
+                while ahead:
                     yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
 
     def put(self, key: str, data: bytes) -> None:
-        path, uri = self._at(key)
+        path, uri = self._named(key)
         self._do(uri, lambda: self.client.put(path, data, mode="overwrite"))
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        path, uri = self._at(key)
+        path, uri = self._named(key)
         try:
             self.client.put(path, data, mode="create", use_multipart=False)
         except raised.AlreadyExistsError:
@@ -151,7 +177,7 @@ class S3Store:
         return True
 
     def delete(self, keys: Iterable[str]) -> None:
-        paths = [self._at(key)[0] for key in keys]
+        paths = [self._named(key)[0] for key in keys]
         for n in range(0, len(paths), PAGE_OBJECTS):
             try:
                 self._do(self.uri, lambda n=n: self.client.delete(paths[n : n + PAGE_OBJECTS]))  # type: ignore[misc]
@@ -169,8 +195,18 @@ class S3Store:
         return found
 
     def _at(self, key: str) -> tuple[str, str]:
+        """The key in the bucket, and the URI."""
         path = f"{self.prefix}/{key}" if self.prefix else key
         return path, f"s3://{self.bucket}/{path}"
+
+    def _named(self, key: str) -> tuple[str, str]:
+        """The same for a key that is written: it must be a path."""
+        path, uri = self._at(key)
+        if not is_path(path):
+            raise ConfigError(
+                "STORE_KEY", "a key that is written has an empty part, '.' or '..' as one, or a control character"
+            )
+        return path, uri
 
     def _raw(self, meta: Any) -> RawObject:
         modified = round(meta["last_modified"].timestamp() * 1_000_000)

@@ -85,6 +85,14 @@ def open_store(uri: str, options: StorageOptions | None = None) -> Store:
     return LocalStore(local_path(uri))
 
 
+def open_root(uri: str, options: StorageOptions | None = None) -> tuple[Store, str]:
+    """The bucket (or the root of the file system) that holds an object, and the object's key in it."""
+    if uri.startswith("s3://"):
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return open_store(f"s3://{bucket}", options), key
+    return open_store("/", options), local_path(uri).removeprefix("/")
+
+
 def local_path(uri: str) -> str:
     """The absolute path of a local URI. Raises ConfigError for a scheme that is not read."""
     path = uri.removeprefix("file://")

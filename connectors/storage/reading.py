@@ -1,0 +1,215 @@
+"""The spans of a bundle → pieces for a connector. Small objects are fetched ahead together, large ones are streamed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+from connectors.contract import Piece, RawObject
+from connectors.errors import ClinrayError, ObjectChanged, RecordError, TransientError
+from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
+from connectors.storage.options import StorageOptions
+from connectors.storage.store import BLOCK_BYTES, Store, open_root
+
+BEFORE_BYTES = 4
+BEYOND_BYTES = 256 << 10
+_HELD_BYTES = 32 << 20
+
+
+class Wanted(Protocol):
+    """An object, or the range [start, end) of one."""
+
+    @property
+    def object(self) -> RawObject: ...
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """How much is fetched ahead. An object of at most `small_bytes` is fetched whole; of those at most `objects` and
+    about `bytes` bytes are held at once."""
+
+    small_bytes: int = 4 << 20
+    objects: int = 64
+    bytes: int = 64 << 20
+
+
+class Reading:
+    """One reading of a bundle.
+
+    digests: ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read.
+    failures: ordinal → why a span could not be read: ObjectChanged, TransientError, or RecordError where it cannot be
+        decompressed. What fails before its piece is handed out is left out of the pieces; what fails later raises that
+        error out of the piece's blocks too.
+    """
+
+    def __init__(
+        self,
+        spans: Sequence[Wanted],
+        options: StorageOptions,
+        *,
+        ahead: Ahead | None = None,
+        expansion: Expansion | None = None,
+    ) -> None:
+        self.digests: dict[int, bytes] = {}
+        self.failures: dict[int, ClinrayError] = {}
+        self._spans = spans
+        self._options = options
+        self._ahead = ahead or Ahead()
+        self._expansion = expansion or Expansion()
+        self._stores: dict[str, Store] = {}
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces in the order of the spans; `ordinal` is the place of the span. Raises AccessError."""
+        queue: deque[tuple[int, Future[bytes] | None]] = deque()
+        held = 0
+        with ThreadPoolExecutor(16, "fetch") as threads:
+            try:
+                for ordinal, span in enumerate(self._spans):
+                    queue.append((ordinal, self._begun(span, threads)))
+                    held += span.object.size if queue[-1][1] else 0
+                    while queue and (len(queue) > self._ahead.objects or held > self._ahead.bytes):
+                        held -= self._size(queue[0])
+                        yield from self._piece(*queue.popleft())
+                while queue:
+                    yield from self._piece(*queue.popleft())
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
+
+    def _size(self, waiting: tuple[int, Future[bytes] | None]) -> int:
+        return self._spans[waiting[0]].object.size if waiting[1] else 0
+
+    def _begun(self, span: Wanted, threads: ThreadPoolExecutor) -> Future[bytes] | None:
+        """The fetch of a small whole object, or None for what is streamed or lies on this machine."""
+        if not _whole(span) or span.object.size > self._ahead.small_bytes or span.object.uri.startswith("/"):
+            return None
+        store, key = self._store(span.object)
+        return threads.submit(store.get, key, etag=span.object.etag or None)
+
+    def _piece(self, ordinal: int, fetch: Future[bytes] | None) -> Iterator[Piece]:
+        span = self._spans[ordinal]
+        try:
+            yield self._range(ordinal, span) if not _whole(span) else self._object(ordinal, span.object, fetch)
+        except (TransientError, RecordError) as error:
+            self.failures[ordinal] = error
+
+    def _object(self, ordinal: int, raw: RawObject, fetch: Future[bytes] | None) -> Piece:
+        """The piece of a whole object. Its first bytes are read here, a small object entirely."""
+        store, key = self._store(raw)
+        etag = raw.etag or None
+        if fetch is not None:
+            stored: Iterable[bytes] = (fetch.result(),)
+        elif raw.size <= self._ahead.small_bytes:
+            stored = (store.get(key, etag=etag),)
+        else:
+            stored = store.stream(key, etag=etag)
+        blocks = self._hashed(ordinal, raw, stored)
+        head = next(blocks, b"")
+        blocks = chain((head,), blocks) if head else blocks
+        if found := kind(head[:HEAD_BYTES]):
+            blocks = decompressed(found, blocks, self._expansion, raw.uri)
+        return Piece(ordinal, raw, self._watched(ordinal, _begin(blocks)))
+
+    def _range(self, ordinal: int, span: Wanted) -> Piece:
+        before = min(BEFORE_BYTES, span.start)
+        blocks = self._range_blocks(ordinal, span, before)
+        first = next(blocks, b"")
+        return Piece(
+            ordinal,
+            span.object,
+            self._watched(ordinal, chain((first[before:],), blocks)),
+            span.start,
+            span.end,
+            first[:before],
+        )
+
+    def _range_blocks(self, ordinal: int, span: Wanted, before: int) -> Iterator[bytes]:
+        """Blocks from `before` bytes in front of the range to the end of the object, those beyond its end small."""
+        store, key = self._store(span.object)
+        etag = span.object.etag or None
+        end = span.object.size if span.end is None else min(span.end, span.object.size)
+        digest = hashlib.sha256()
+        at, skip = span.start - before, before
+        while at < end:
+            block = _expected(store.get_range(key, at, min(at + BLOCK_BYTES, end), etag=etag), span.object)
+            digest.update(memoryview(block)[skip:])
+            at, skip = at + len(block), 0
+            if at >= end:
+                self.digests[ordinal] = digest.digest()
+            yield block
+        size = BEYOND_BYTES
+        while at < span.object.size:
+            block = _expected(store.get_range(key, at, at + size, etag=etag), span.object)
+            yield block
+            at, size = at + len(block), min(2 * size, BLOCK_BYTES)
+
+    def _hashed(self, ordinal: int, raw: RawObject, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        size = 0
+        for block in blocks:
+            digest.update(block)
+            size += len(block)
+            if block:
+                yield block
+        if size != raw.size:
+            raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
+        self.digests[ordinal] = digest.digest()
+
+    def _watched(self, ordinal: int, blocks: Iterable[bytes]) -> Iterable[bytes]:
+        if isinstance(blocks, tuple):
+            return blocks
+        return self._noted(ordinal, blocks)
+
+    def _noted(self, ordinal: int, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        try:
+            yield from blocks
+        except ClinrayError as error:
+            self.failures[ordinal] = error
+            raise
+
+    def _store(self, raw: RawObject) -> tuple[Store, str]:
+        root, key = open_root(raw.uri, self._options)
+        return self._stores.setdefault(root.uri, root), key
+
+
+def splittable(raw: RawObject, options: StorageOptions) -> bool:
+    """Whether an object may be read in ranges as far as compression goes: neither name nor first bytes speak of it.
+
+    Raises ObjectChanged, TransientError, AccessError.
+    """
+    if kind_by_name(raw.uri):
+        return False
+    store, key = open_root(raw.uri, options)
+    return kind(store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)) is None
+
+
+def _whole(span: Wanted) -> bool:
+    return span.start == 0 and span.end is None
+
+
+def _expected(block: bytes, raw: RawObject) -> bytes:
+    if not block:
+        raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
+    return block
+
+
+def _begin(blocks: Iterator[bytes]) -> Iterable[bytes]:
+    """The blocks, read to their end where that is near, so that what is damaged fails before it is handed out."""
+    read: list[bytes] = []
+    held = 0
+    for block in blocks:
+        read.append(block)
+        held += len(block)
+        if held > _HELD_BYTES:
+            return chain(read, blocks)
+    return tuple(read)

@@ -1,0 +1,146 @@
+"""Spans of a bundle become pieces: the right bytes, their hash, and a failure that costs one object only."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from connectors.contract import RawObject
+from connectors.errors import ObjectChanged, RecordError
+from connectors.storage import StorageOptions, Store, open_store
+from connectors.storage.reading import Ahead, Reading, splittable
+
+SMALL = Ahead(small_bytes=1000, objects=8, bytes=4000)
+
+
+@dataclass(frozen=True)
+class Span:
+    object: RawObject
+    start: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    store: Store
+    options: StorageOptions
+
+    def put(self, key: str, data: bytes) -> RawObject:
+        self.store.put(key, data)
+        raw = self.store.head(key)
+        assert raw is not None
+        return raw
+
+
+@pytest.fixture(params=["local", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "local":
+        return Place(open_store(str(tmp_path / "in")), StorageOptions())
+    s3 = request.getfixturevalue("s3")
+    return Place(open_store(s3.uri, s3.options), s3.options)
+
+
+def content(reading: Reading) -> dict[int, bytes]:
+    return {piece.ordinal: b"".join(piece.blocks) for piece in reading.pieces()}
+
+
+def test_objects_small_and_large_come_in_order_with_their_hash(place: Place) -> None:
+    data = [os.urandom(n * 97 % 2500) for n in range(40)]
+    spans = [Span(place.put(f"in/{n:02}", d)) for n, d in enumerate(data)]
+    reading = Reading(spans, place.options, ahead=SMALL)
+    got = content(reading)
+    assert list(got) == list(range(40))
+    assert list(got.values()) == data
+    assert reading.digests == {n: hashlib.sha256(d).digest() for n, d in enumerate(data)}
+    assert reading.failures == {}
+
+
+def test_an_empty_object_has_no_blocks_and_a_hash(place: Place) -> None:
+    reading = Reading([Span(place.put("empty", b""))], place.options)
+    assert content(reading) == {0: b""}
+    assert reading.digests == {0: hashlib.sha256(b"").digest()}
+
+
+@pytest.mark.parametrize("size", [500, 5000], ids=["fetched", "streamed"])
+@pytest.mark.parametrize("fate", ["gone", "changed"])
+def test_an_object_changed_since_it_was_listed_costs_only_itself(place: Place, size: int, fate: str) -> None:
+    spans = [Span(place.put(f"k{n}", bytes([n]) * size)) for n in range(3)]
+    place.store.delete(["k1"])
+    if fate == "changed":
+        place.store.put("k1", bytes(size + 1))
+    reading = Reading(spans, place.options, ahead=SMALL)
+    got = {}
+    for piece in reading.pieces():
+        try:
+            got[piece.ordinal] = b"".join(piece.blocks)
+        except ObjectChanged:
+            assert piece.ordinal == 1
+    assert got == {0: bytes([0]) * size, 2: bytes([2]) * size}
+    assert {n: e.code for n, e in reading.failures.items()} == {1: f"OBJECT_{fate.upper()}"}
+    assert sorted(reading.digests) == [0, 2]
+
+
+def test_an_object_without_an_etag_is_held_to_its_size(place: Place) -> None:
+    raw = place.put("k", b"0123456789")
+    reading = Reading([Span(RawObject(raw.uri, 9, raw.modified_us))], place.options)
+    assert content(reading) == {}
+    assert reading.failures[0].code == "OBJECT_CHANGED"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bz2.compress])
+@pytest.mark.parametrize("size", [200, 300_000], ids=["fetched", "streamed"])
+def test_a_compressed_object_is_read_through_and_hashed_as_stored(place: Place, compress, size: int) -> None:
+    data = os.urandom(size)
+    stored = compress(data)
+    reading = Reading([Span(place.put("k.dat", stored))], place.options, ahead=SMALL)
+    assert content(reading) == {0: data}
+    assert reading.digests == {0: hashlib.sha256(stored).digest()}
+
+
+def test_a_damaged_object_is_left_out_and_named(place: Place) -> None:
+    spans = [Span(place.put("a", b"MSH|")), Span(place.put("b.gz", gzip.compress(os.urandom(900))[:-9]))]
+    reading = Reading(spans, place.options)
+    assert content(reading) == {0: b"MSH|"}
+    assert isinstance(reading.failures[1], RecordError)
+    assert reading.failures[1].code == "COMPRESSION_DAMAGED"
+
+
+def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: Place) -> None:
+    data = os.urandom(700_000)
+    raw = place.put("large", data)
+    edges = [(0, 300_000), (300_000, 300_002), (300_002, None)]
+    reading = Reading([Span(raw, a, b) for a, b in edges], place.options)
+    for piece, (start, end) in zip(reading.pieces(), edges, strict=True):
+        assert (piece.start, piece.end) == (start, end)
+        assert piece.before == data[max(0, start - 4) : start]
+        assert b"".join(piece.blocks) == data[start:]
+    assert reading.digests == {n: hashlib.sha256(data[a:b]).digest() for n, (a, b) in enumerate(edges)}
+
+
+def test_what_lies_behind_a_range_is_read_only_as_far_as_it_is_taken(place: Place) -> None:
+    raw = place.put("large", os.urandom(3 << 20))
+    reading = Reading([Span(raw, 0, 1000)], place.options)
+    blocks = iter(next(reading.pieces()).blocks)
+    assert len(next(blocks)) == 1000
+    assert len(next(blocks)) <= 256 << 10
+
+
+def test_a_reading_that_is_given_up_ends(place: Place) -> None:
+    spans = [Span(place.put(f"k{n}", b"x")) for n in range(30)]
+    pieces = Reading(spans, place.options, ahead=SMALL).pieces()
+    assert next(pieces).ordinal == 0
+    pieces.close()
+    assert list(pieces) == []
+
+
+def test_a_compressed_object_is_not_split_whatever_its_name(place: Place) -> None:
+    assert splittable(place.put("a.hl7", b"MSH|^~\\&|"), place.options)
+    assert not splittable(place.put("b.hl7.gz", b"MSH|^~\\&|"), place.options)
+    assert not splittable(place.put("c.hl7", gzip.compress(b"MSH|")), place.options)
