@@ -1,0 +1,94 @@
+"""Spark SQL: each message a row by the line separator, its segments and fields by `split`, all inside the engine."""
+
+from __future__ import annotations
+
+import time
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from benchmarks.peers.program import KEY, Arguments, parse, report
+from benchmarks.peers.spark_session import session
+
+TIMES = ("message_time", "birth_date", "admit_time", "observed_time")
+
+
+def messages(arguments: Arguments, spark: object) -> DataFrame:
+    """One row a message: the lines of it. A custom line separator keeps large files splittable."""
+    text = spark.read.option("lineSep", "\rMSH|").text(str(arguments.source))  # type: ignore[attr-defined]
+    return text.select(F.split("value", "\r").alias("lines"))
+
+
+def segment(name: str) -> Column:
+    """The fields of the first segment of that name."""
+    return F.split(F.filter("lines", lambda line: line.startswith(name + "|"))[0], r"\|")
+
+
+def component(field: Column, number: int) -> Column:
+    return F.split(field, r"\^").getItem(number)
+
+
+def instant(field: Column) -> Column:
+    return F.to_timestamp(F.rpad(field, 14, "0"), "yyyyMMddHHmmss")
+
+
+def columns(lines: DataFrame) -> DataFrame:
+    """The flat columns of messages with one OBX."""
+    # The separator takes "MSH|" away from every message but the first of a file.
+    head = F.split(F.regexp_replace(F.col("lines")[0], r"^MSH\|", ""), r"\|")
+    cut = lines.select(head.alias("m"), segment("PID").alias("p"), segment("PV1").alias("v"), segment("OBX").alias("o"))
+    m, p, v, o = (lambda i, name=name: F.col(name).getItem(i) for name in "mpvo")
+    return cut.select(
+        m(8).alias("control_id"),
+        instant(m(5)).alias("message_time"),
+        m(2).alias("sending_facility"),
+        component(m(7), 0).alias("message_type"),
+        component(m(7), 1).alias("trigger_event"),
+        component(p(3), 0).alias("patient_id"),
+        instant(p(7)).alias("birth_date"),
+        p(8).alias("sex"),
+        v(2).alias("patient_class"),
+        component(v(19), 0).alias("visit_number"),
+        instant(v(44)).alias("admit_time"),
+        o(1).alias("set_id"),
+        o(2).alias("value_type"),
+        component(o(3), 0).alias("code"),
+        component(o(3), 1).alias("code_text"),
+        component(o(3), 2).alias("code_system"),
+        o(5).alias("value_text"),
+        F.when(o(2) == "NM", o(5).try_cast("double")).alias("value_number"),
+        o(6).alias("units"),
+        o(7).alias("reference_range"),
+        o(8).alias("abnormal_flags"),
+        o(11).alias("status"),
+        instant(o(14)).alias("observed_time"),
+    )
+
+
+def pseudonym(name: str) -> Column:
+    """A keyed hash; Spark SQL has no HMAC."""
+    return F.sha2(F.concat(F.lit(KEY.hex()), F.col(name)), 256)
+
+
+def deidentify(flat: DataFrame) -> DataFrame:
+    days = F.pmod(F.xxhash64("patient_id"), F.lit(365)) - 182
+    shift = F.make_dt_interval(days.cast("int"))
+    changed = {name: F.col(name) + shift for name in TIMES}
+    changed |= {name: pseudonym(name) for name in ("patient_id", "control_id", "visit_number")}
+    return flat.select(*(changed.get(name, F.col(name)).alias(name) for name in flat.columns))
+
+
+def main() -> None:
+    arguments = parse()
+    spark = session(arguments.cpus)
+    begun = time.perf_counter()
+    flat = columns(messages(arguments, spark))
+    flat = flat if arguments.identified else deidentify(flat)
+    flat.write.mode("overwrite").option("compression", "zstd").parquet(str(arguments.out))
+    seconds = time.perf_counter() - begun
+    report(seconds, spark.read.parquet(str(arguments.out)).count())
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()
