@@ -1,0 +1,50 @@
+"""hash: a pseudonym that nobody reverses, the same for equal values of a domain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.privacy import domains
+from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
+from jobs.privacy.actions.pseudonym import prepared, subject
+from jobs.privacy.base64url import encoded
+from jobs.privacy.distinct import over_distinct
+from jobs.privacy.mac import DIGEST, hmac_column
+from jobs.privacy.spans import text_array, validity
+
+SUBKEY_BYTES = 32
+
+
+class Hash(Action):
+    """HMAC-SHA-256 under a subkey of the category's domain: 32 bytes in binary columns, base64url in text ones."""
+
+    name = "hash"
+
+    def output(self, kind: pa.DataType) -> pa.DataType | None:
+        if is_bytes(kind):
+            return pa.binary()
+        return kind if is_text(kind) else pa.string() if is_number(kind) else None
+
+    def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
+        key = rows.keys.subkey("hash", domains.of(rows.category).domain, SUBKEY_BYTES)
+        if is_bytes(values.type):
+            return over_distinct(values, lambda distinct: _binary(key, distinct))
+        text = values if is_text(values.type) else pc.cast(values, pa.string())
+        ready = subject(text, rows)
+        hashes = over_distinct(ready, lambda distinct: _text(key, prepared(distinct, rows.category)))
+        return hashes if hashes.type == text.type else hashes.cast(text.type)
+
+    def described(self) -> str:
+        return "keyed hash"
+
+
+def _binary(key: bytes, values: pa.Array) -> pa.Array:
+    valid = validity(values)
+    at = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.where(valid, DIGEST, 0))))
+    return text_array(at, hmac_column(key, values)[valid].reshape(-1), valid, large=False, binary=True)
+
+
+def _text(key: bytes, values: pa.Array) -> pa.Array:
+    return encoded(hmac_column(key, values), validity(values))

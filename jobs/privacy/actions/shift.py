@@ -1,0 +1,54 @@
+"""shift: all dates of a patient are moved by one number of days, so that the time between them stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from jobs.privacy.actions.base import Action, Rows, is_time
+from jobs.privacy.actions.times import MICROSECONDS_A_DAY, MONTH, YEAR, as_timestamp, as_type, local
+
+
+class Shift(Action):
+    """Whole days into the past, at least one and at most max_days; the time of day and the precision stay.
+
+    A year or a month without a day is moved from its middle and cut to its first day again, so that it moves to the
+    year or month that most of its days move to.
+    """
+
+    name = "shift"
+    keeps_companions = True
+
+    max_days: int = Field(default=365, ge=1, le=36_500)
+
+    def output(self, kind: pa.DataType) -> pa.DataType | None:
+        return kind if is_time(kind) else None
+
+    def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
+        days = -1 - (rows.chance() % np.uint64(self.max_days)).astype(np.int64)
+        by = pa.array(days * MICROSECONDS_A_DAY)
+        times = as_timestamp(values)
+        moved = _moved(times, by)
+        if rows.precision is not None:
+            for digits, unit, half in ((YEAR, "year", 182), (MONTH, "month", 15)):
+                coarse = pc.fill_null(pc.equal(rows.precision, digits), False)
+                if pc.any(coarse).as_py():
+                    moved = pc.if_else(coarse, _period_moved(times, by, unit, half, rows.offset), moved)
+        return as_type(moved, values.type)
+
+    def described(self) -> str:
+        return f"shifted by 1 to {self.max_days} days into the past, by one number of days a patient"
+
+
+def _moved(times: pa.Array, by: pa.Array) -> pa.Array:
+    return pc.cast(pc.add(pc.cast(times, pa.int64()), by), pa.timestamp("us"))
+
+
+def _period_moved(times: pa.Array, by: pa.Array, unit: str, half: int, offset: pa.Array | None) -> pa.Array:
+    """The first day of the period that the middle of each time's period (half: its days) moves to."""
+    first = pc.floor_temporal(local(times, offset), unit=unit)
+    middle = pc.add(pc.cast(first, pa.int64()), half * MICROSECONDS_A_DAY)
+    moved = pc.floor_temporal(pc.cast(pc.add(middle, by), pa.timestamp("us")), unit=unit)
+    return moved if offset is None else local(moved, pc.negate(offset))

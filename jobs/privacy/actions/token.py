@@ -1,0 +1,44 @@
+"""token: a reversible pseudonym, the same for equal values of a domain."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.privacy import domains
+from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
+from jobs.privacy.actions.pseudonym import prepared, subject
+from jobs.privacy.distinct import over_distinct
+from jobs.privacy.keys import Keyring
+from jobs.privacy.siv import ColumnSIV
+
+SUBKEY_BYTES = 64
+
+
+class Token(Action):
+    """AES-SIV (RFC 5297) under a subkey of the category's domain, as base64url text.
+
+    Numbers are taken as their decimal text. Bytes that are no text are not tokenised: such a column is left out.
+    """
+
+    name = "token"
+
+    def output(self, kind: pa.DataType) -> pa.DataType | None:
+        if is_bytes(kind):
+            return None
+        return kind if is_text(kind) else pa.string() if is_number(kind) else None
+
+    def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
+        text = values if is_text(values.type) else pc.cast(values, pa.string())
+        cipher = column_cipher(rows.keys, domains.of(rows.category).domain)
+        ready = subject(text, rows)
+        tokens = over_distinct(ready, lambda distinct: cipher.encrypt(prepared(distinct, rows.category)))
+        return tokens if tokens.type == text.type else tokens.cast(text.type)
+
+    def described(self) -> str:
+        return "reversible token"
+
+
+def column_cipher(keys: Keyring, domain: str) -> ColumnSIV:
+    """The cipher of a domain."""
+    return ColumnSIV(keys.subkey("token", domain, SUBKEY_BYTES))

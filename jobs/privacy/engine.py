@@ -1,0 +1,193 @@
+"""De-identification: each column is treated as the policy treats its category; without an action it is dropped.
+
+Rows keep their order and number. Nothing depends on time or chance: equal input under equal keys gives equal output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import Category, Column, TableSpec
+from connectors.errors import ConfigError
+from jobs.privacy.actions import Action, Keep, Rows
+from jobs.privacy.actions.token import column_cipher
+from jobs.privacy.identity import normalise
+from jobs.privacy.keys import Keyring
+from jobs.privacy.mac import hmac_column
+from jobs.privacy.policy import Policy, Zone
+from jobs.privacy.routed import treat_rows
+
+RECORD_ID = "_record_id"
+_KEEP = Keep()
+
+
+class _Treatment(NamedTuple):
+    """What becomes of a column. action: None for a routed column. main: for a companion, the column it goes with."""
+
+    column: Column
+    action: Action | None
+    field: pa.Field
+    main: Column | None
+
+
+def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
+    """The schema of a table under a policy; None if the policy's zone does not get the table.
+
+    Each field's metadata keeps category, description and position, and adds the action where something changes.
+    """
+    if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
+        return None
+    return pa.schema([t.field for t in _treatments(spec, policy)])
+
+
+def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) -> pa.Table:
+    """The table under the policy, in exactly the schema that `deidentified_spec` gives.
+
+    Raises ConfigError if the table is not that of the spec, or is one that the policy's zone does not get.
+    """
+    schema = deidentified_spec(spec, policy)
+    if schema is None:
+        raise ConfigError("TABLE_IDENTIFIED_ONLY", f"the table {spec.name} is for identified zones alone")
+    unknown = sorted(set(table.column_names) ^ {c.name for c in spec.columns})
+    if unknown:
+        raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
+    work = _Table(table, spec, policy, keys)
+    return pa.Table.from_arrays([work.treated(t) for t in _treatments(spec, policy)], schema=schema)
+
+
+def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
+    """The text behind tokens of a domain ("patient"); identifiers as "AUTHORITY|ID".
+
+    Null where the token is null or was not made in this domain under this key.
+    """
+    single = tokens.combine_chunks() if isinstance(tokens, pa.ChunkedArray) else tokens
+    opened = column_cipher(keys, domain).decrypt(single)
+    return pc.cast(opened, single.type)
+
+
+def _treatments(spec: TableSpec, policy: Policy) -> list[_Treatment]:
+    by_name = {c.name: c for c in spec.columns}
+    candidates = (_treatment(c, by_name.get(c.companion_of), policy) for c in spec.columns)
+    return [t for t in candidates if t is not None]
+
+
+def _treatment(column: Column, main: Column | None, policy: Policy) -> _Treatment | None:
+    """None: the column is dropped."""
+    leading = column if main is None else main
+    if leading.category is Category.ROUTED and policy.keeps_everything:
+        return _Treatment(column, _KEEP, column.arrow(), main)
+    if leading.category is Category.ROUTED:
+        return _Treatment(column, None, _field(column, column.type, "routed"), main)
+    action = policy.action(leading.category)
+    output = action.output(leading.type)
+    if output is None or (main is not None and not action.keeps_companions):
+        return None
+    kind = output if main is None else column.type
+    return _Treatment(column, action, _field(column, kind, action.name), main)
+
+
+def _field(column: Column, kind: pa.DataType, action: str) -> pa.Field:
+    field = column.arrow().with_type(kind)
+    return field if action == "keep" else field.with_metadata({**(field.metadata or {}), b"action": action.encode()})
+
+
+class _Table:
+    """A table at work: what several columns need is made once."""
+
+    def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) -> None:
+        self._table, self._spec, self._policy, self._keys = table, spec, policy, keys
+        self._column = cache(self._single)
+        self._chance = cache(self._chances)
+
+    def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
+        column, action, field, main = treatment
+        values = self._table.column(column.name)
+        if values.type != column.type:
+            raise ConfigError("COLUMN_TYPE", f"column {self._spec.name}.{column.name} is not of the type of its spec")
+        if values.null_count == len(values):
+            return pa.nulls(len(values), field.type)
+        if action is None:
+            return self._routed(column, main)
+        if action.name == "keep":
+            return values
+        single = self._column(column.name)
+        return action.companion(single) if main is not None else action.apply(single, self._rows(column))
+
+    def _routed(self, column: Column, main: Column | None) -> pa.Array:
+        leading = main or column
+        return treat_rows(
+            self._column(column.name),
+            self._column(leading.routed_by),
+            self._policy.action,
+            self._rows(leading),
+            leading.type,
+            companion=main is not None,
+        )
+
+    def _rows(self, column: Column) -> Rows:
+        return Rows(
+            keys=self._keys,
+            category=column.category.value,
+            chance=self._chance,
+            authority=self._column(column.authority) if column.authority else None,
+            country=self._companion(_country(column, self._spec)),
+            precision=self._companion(_part(column, self._spec, pa.int8())),
+            offset=self._companion(_part(column, self._spec, pa.int16())),
+        )
+
+    def _companion(self, column: Column | None) -> pa.Array | None:
+        return None if column is None else self._column(column.name)
+
+    def _single(self, name: str) -> pa.Array:
+        chunks = self._table.column(name)
+        return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+
+    def _chances(self) -> npt.NDArray[np.uint64]:
+        """uint64[n]: a number a patient; for rows without one, a number a record."""
+        records = self._column(RECORD_ID)
+        key = self._spec.patient_key
+        if not key or key not in self._table.column_names:
+            return _chance_of(records, self._keys.subkey("shift", "record", 32))
+        patients = self._column(key)
+        out = _chance_of(patients, self._keys.subkey("shift", "patient", 32), normalise)
+        if patients.null_count:
+            without = np.asarray(pc.is_null(patients).to_numpy(zero_copy_only=False))
+            subkey = self._keys.subkey("shift", "record", 32)
+            out[without] = _chance_of(records.filter(pc.is_null(patients)), subkey)
+        return out
+
+
+def _chance_of(
+    values: pa.Array, key: bytes, prepare: Callable[[pa.Array], pa.Array] | None = None
+) -> npt.NDArray[np.uint64]:
+    encoded = values.dictionary_encode()
+    distinct = encoded.dictionary if prepare is None else prepare(encoded.dictionary)
+    numbers = hmac_column(key, distinct)[:, :8].copy().view(">u8").reshape(-1).astype(np.uint64)
+    if not len(numbers):
+        return np.zeros(len(values), np.uint64)
+    taken: npt.NDArray[np.uint64] = numbers[np.asarray(pc.fill_null(encoded.indices, 0))]
+    return taken
+
+
+def _part(column: Column, spec: TableSpec, kind: pa.DataType) -> Column | None:
+    """The companion of a time that holds its precision (int8) or its offset (int16)."""
+    if not pa.types.is_temporal(column.type):
+        return None
+    return next((c for c in spec.columns if c.companion_of == column.name and c.type == kind), None)
+
+
+def _country(column: Column, spec: TableSpec) -> Column | None:
+    """The country of an address: of the table's countries, the one whose name begins like that of the postal code."""
+    if column.category is not Category.ADDRESS_ZIP:
+        return None
+    stem = column.name.rsplit("_", 1)[0]
+    countries = [c for c in spec.columns if c.category is Category.ADDRESS_COUNTRY]
+    near = [c for c in countries if c.name.rsplit("_", 1)[0] == stem]
+    return near[0] if near else countries[0] if len(countries) == 1 else None

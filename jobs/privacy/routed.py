@@ -1,0 +1,47 @@
+"""Columns in which each row has a category of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.privacy.actions import Action, Rows
+
+
+def treat_rows(
+    values: pa.Array,
+    categories: pa.Array,
+    action_of: Callable[[str], Action],
+    rows: Rows,
+    leading: pa.DataType,
+    *,
+    companion: bool,
+) -> pa.Array:
+    """The values, each treated by the action of its row's category; null where the row has none.
+
+    categories: text[n]. leading: the type of the routed column; an action that cannot give it makes null. companion:
+    `values` are derived from the routed column, and stand where its action lets them.
+    """
+    encoded = categories.dictionary_encode()
+    codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False))
+    index = np.full(len(values), -1, np.int64)
+    parts = [values]
+    total = len(values)
+    for code, category in enumerate(encoded.dictionary.to_pylist()):
+        action = action_of(category)
+        if action.output(leading) != leading or (companion and not action.keeps_companions):
+            continue
+        mine = np.flatnonzero(codes == code)
+        if action.name == "keep":
+            index[mine] = mine
+            continue
+        some = values.take(pa.array(mine))
+        parts.append(action.companion(some) if companion else action.apply(some, rows.subset(mine, category)))
+        index[mine] = np.arange(total, total + mine.size)
+        total += mine.size
+    if len(parts) == 1 and (index >= 0).all():
+        return values
+    return pa.concat_arrays(parts).take(pa.array(index, mask=index < 0))

@@ -1,0 +1,85 @@
+"""An Arrow text or binary array as numpy sees it: bytes, and where each value starts and how long it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_NO_BYTES = np.zeros(1, np.uint8)
+_NO_BYTES.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Spans:
+    """n values in one buffer.
+
+    data: uint8[m]. starts, lengths: int64[n], in bytes; the length of a null is 0. valid: bool[n].
+    """
+
+    data: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def value(self, row: int) -> bytes:
+        """The bytes of one value."""
+        start = self.starts[row]
+        return self.data[start : start + self.lengths[row]].tobytes()
+
+
+def spans_of(values: pa.Array) -> Spans:
+    """The spans of a (large) string, (large) binary or fixed-size binary array, sliced or not; nothing is copied."""
+    n = len(values)
+    valid = validity(values)
+    if pa.types.is_fixed_size_binary(values.type):
+        width = values.type.byte_width
+        starts = (np.arange(n, dtype=np.int64) + values.offset) * width
+        return Spans(_bytes(values.buffers()[1]), starts, np.where(valid, width, 0).astype(np.int64), valid)
+    large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
+    _, offsets, data = values.buffers()
+    if n == 0 or offsets is None:
+        none = np.zeros(0, np.int64)
+        return Spans(_NO_BYTES, none, none, valid)
+    raw = np.frombuffer(offsets, np.int64 if large else np.int32)[values.offset : values.offset + n + 1]
+    ends = raw.astype(np.int64)
+    lengths = np.diff(ends)
+    if values.null_count:
+        lengths[~valid] = 0
+    return Spans(_bytes(data), ends[:-1], lengths, valid)
+
+
+def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """bool[n]: which rows are not null."""
+    if not values.null_count:
+        return np.ones(len(values), np.bool_)
+    return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def text_array(
+    at: npt.NDArray[np.int64],
+    data: npt.NDArray[np.uint8],
+    valid: npt.NDArray[np.bool_],
+    large: bool,
+    *,
+    binary: bool = False,
+) -> pa.Array:
+    """The array whose row i is data[at[i]:at[i + 1]]; at: int64[n + 1]. Null where not valid.
+
+    Text is not checked to be UTF-8. Offsets beyond 2^31 make a large array, whatever was asked for.
+    """
+    large = large or int(at[-1]) > np.iinfo(np.int32).max
+    kinds = (pa.binary(), pa.large_binary()) if binary else (pa.string(), pa.large_string())
+    offsets = pa.py_buffer(at if large else at.astype(np.int32))
+    mask = None if valid.all() else pa.array(valid).buffers()[1]
+    return pa.Array.from_buffers(kinds[large], len(at) - 1, [mask, offsets, pa.py_buffer(data)])
+
+
+def _bytes(buffer: pa.Buffer | None) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(buffer, np.uint8) if buffer is not None and buffer.size else _NO_BYTES
