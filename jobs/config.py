@@ -54,16 +54,22 @@ class Pipeline(BaseModel):
     lake: str = Field(description="Folder or s3:// prefix of the lake")
     policy: str = Field(description="Privacy policy: a shipped name or a YAML file")
     allow_identified: bool = Field(default=False, description="Say that identified tables may be written")
-    stages: tuple[Stage, ...] = Field(default=("validate", "deidentify"), description="Stages inside each bundle's task")
+    stages: tuple[Stage, ...] = Field(
+        default=("validate", "deidentify"), description="Stages inside each bundle's task"
+    )
     time_zone: str = Field(default="UTC", description="IANA zone of times that carry no offset")
     objects: str | None = Field(default=None, description="Inventory file that takes the place of listing")
     pattern: str | None = Field(default=None, description="Only objects whose name matches this glob")
     settle_seconds: float = Field(default=0, ge=0, description="Leave younger objects for the next run")
-    bundle_bytes: int | None = Field(default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 1 MB to 1 GB")
+    bundle_bytes: int | None = Field(
+        default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 1 MB to 1 GB"
+    )
     chunk_bytes: int = Field(default=8 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
     commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")
     min_score: float | None = Field(default=None, ge=0, le=100, description="Quarantine records that score below it")
-    max_quarantine: float | None = Field(default=None, ge=0, le=1, description="Largest share of quarantined records in a commit")
+    max_quarantine: float | None = Field(
+        default=None, ge=0, le=1, description="Largest share of quarantined records in a commit"
+    )
     source_store: StoreSettings = StoreSettings()
     lake_store: StoreSettings = StoreSettings()
     keys: KeySettings = KeySettings()
@@ -83,10 +89,24 @@ class Pipeline(BaseModel):
             raise ValueError("source and lake are the same place")
         return self
 
+    def with_access(self, *, endpoint: str | None, keys: Path | None, create_keys: bool) -> Self:
+        """The same pipeline with the flags that say how stores and keys are reached."""
+        store = {"endpoint": endpoint} if endpoint else {}
+        key_changes = {"folder": keys} if keys else {}
+        return self.model_copy(
+            update={
+                "source_store": self.source_store.model_copy(update=store),
+                "lake_store": self.lake_store.model_copy(update=store),
+                "keys": self.keys.model_copy(update={**key_changes, "create": self.keys.create and create_keys}),
+            }
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of what decides the outcome: where the run's keys and stores lie does not."""
-        settings = self.model_dump(mode="json", exclude={"keys", "source_store", "lake_store", "objects", "commit_every"})
+        settings = self.model_dump(
+            mode="json", exclude={"keys", "source_store", "lake_store", "objects", "commit_every"}
+        )
         return hashlib.sha256(rfc8785.dumps(settings)).hexdigest()
 
 

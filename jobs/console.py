@@ -80,7 +80,9 @@ def say(line: str = "") -> None:
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows for a person, in columns as wide as they need; numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)] if cells else list(map(len, headers))
+    widths = (
+        [max(map(len, column)) for column in zip(headers, *cells, strict=True)] if cells else list(map(len, headers))
+    )
     numeric = [all(_is_number(row[k]) for row in cells) and bool(cells) for k in range(len(headers))]
     for row in [list(headers), ["-" * w for w in widths], *cells]:
         parts = [v.rjust(w) if right else v.ljust(w) for v, w, right in zip(row, widths, numeric, strict=True)]

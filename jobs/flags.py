@@ -25,7 +25,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Plan and say what would
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 KeysFolder = Annotated[
     Path | None,
-    typer.Option("--keys", help="Folder of the key files (else CLINRAY_KEYS, else ~/.config/clinray).", show_default=False),
+    typer.Option(
+        "--keys", help="Folder of the key files (else CLINRAY_KEYS, else ~/.config/clinray).", show_default=False
+    ),
 ]
 NoCreateKeys = Annotated[
     bool | None, typer.Option("--no-create-keys", help="Refuse where keys are missing instead of making them.")

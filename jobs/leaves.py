@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 
 from connectors.contract import RawObject
-from connectors.lake import Part
+from connectors.lake.parts import Part
 
 Outcome = Literal["written", "quarantined", "deferred"]
 
@@ -89,11 +89,13 @@ class Failure:
     """A unit of work that could not be done: its objects are deferred, unless `stops` ends the run.
 
     code: of the error. place: type of the error and where it was raised, without its text. stops: the class of the
-    error says that the run cannot go on (access or configuration); `message` is its sentence.
+    error says that the run cannot go on (access or configuration); `message` is its
+    sentence, `access` its class.
     """
 
     index: int
     code: str
     place: str
     stops: bool = False
+    access: bool = False
     message: str = ""

@@ -1,0 +1,115 @@
+"""A pipeline's policy, keys, stores and lake, opened and checked before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.registry import connector
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connectors.contract import ReadOptions
+from connectors.errors import AccessError, ConfigError
+from connectors.lake import Binding, Lake
+from connectors.storage import StorageOptions
+from jobs.config import Pipeline, StoreSettings, keys_folder
+from jobs.privacy import keys as key_files
+from jobs.privacy import policy as policies
+from jobs.privacy.keys import KeyReference
+from jobs.privacy.policy import Policy, Zone
+from jobs.work import Work
+
+
+@dataclass(frozen=True)
+class Keys:
+    """created: files that were made just now, for the person to be told of."""
+
+    data: KeyReference
+    key_id: str
+    signing: Ed25519PrivateKey
+    created: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Everything a run holds open. zone: where it writes."""
+
+    policy: Policy
+    keys: Keys
+    lake: Lake
+    zone: str
+    work: Work
+
+
+def open_keys(pipeline: Pipeline) -> Keys:
+    """The keys of the pipeline's folder, made on the first use unless that is refused. Raises AccessError."""
+    folder = keys_folder(pipeline.keys)
+    data, signing = folder / key_files.DATA_KEY, folder / key_files.SIGNING_KEY
+    created: tuple[Path, ...] = ()
+    if not (data.exists() and signing.exists()):
+        if not pipeline.keys.create:
+            raise AccessError("KEYS_MISSING", f"there are no keys in {folder}; make them with: clinray keys init")
+        created = key_files.initialise(folder).created
+    reference = key_files.reference(data)
+    return Keys(reference, key_files.load(reference).key_id, key_files.signing_key(signing), created)
+
+
+def storage_options(settings: StoreSettings) -> StorageOptions:
+    return StorageOptions(
+        endpoint=settings.endpoint,
+        region=settings.region,
+        virtual_hosted=settings.virtual_hosted or None,
+    )
+
+
+def check_policy(pipeline: Pipeline) -> Policy:
+    """The policy, if the pipeline may use it. Raises ConfigError."""
+    policy = policies.load(pipeline.policy)
+    if policy.zone is Zone.IDENTIFIED and not pipeline.allow_identified:
+        raise ConfigError(
+            "IDENTIFIED_NOT_ALLOWED",
+            f"the policy {policy.name} writes identified tables; say so with --allow-identified",
+        )
+    if policy.zone is not Zone.IDENTIFIED and "deidentify" not in pipeline.stages:
+        raise ConfigError("STAGE_MISSING", f"the policy {policy.name} wants the stage deidentify among the stages")
+    return policy
+
+
+def open_access(pipeline: Pipeline) -> Access:
+    """Policy, keys, lake and binding of an ingest. Raises ConfigError and AccessError; then nothing was written."""
+    connector(pipeline.format)
+    policy = check_policy(pipeline)
+    keys = open_keys(pipeline)
+    identified = policy.zone is Zone.IDENTIFIED
+    lake = Lake.create_or_open(pipeline.lake, storage_options(pipeline.lake_store), signer=keys.signing)
+    lake.bind(policy.zone.value, binding(policy, keys, pipeline.time_zone))
+    work = Work(
+        format=pipeline.format,
+        source=pipeline.source,
+        source_options=storage_options(pipeline.source_store),
+        lake=pipeline.lake,
+        lake_options=storage_options(pipeline.lake_store),
+        zone=policy.zone.value,
+        validate="validate" in pipeline.stages,
+        policy=None if identified else policy,
+        keys=None if identified else keys.data,
+        options=ReadOptions(
+            time_zone=pipeline.time_zone,
+            chunk_bytes=pipeline.chunk_bytes,
+            tables=frozenset(released_tables(pipeline.format, policy)),
+        ),
+        min_score=pipeline.min_score,
+    )
+    return Access(policy, keys, lake, policy.zone.value, work)
+
+
+def binding(policy: Policy, keys: Keys, time_zone: str) -> Binding:
+    """What a zone is bound to. Identified zones hold no pseudonym, so no key binds them."""
+    identified = policy.zone is Zone.IDENTIFIED
+    return Binding(policy.name, policy.digest, "" if identified else keys.key_id, time_zone)
+
+
+def released_tables(format_: str, policy: Policy) -> list[str]:
+    """The tables that the policy's zone gets."""
+    specs = connector(format_).tables
+    return sorted(n for n, spec in specs.items() if policy.zone is Zone.IDENTIFIED or not spec.identified_only)

@@ -1,0 +1,44 @@
+"""Where a bundle's tables leave its task: one part writer a table, opened when its first row comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from connectors.lake import QUARANTINE, Part, PartWriter
+from connectors.storage import Store
+
+
+class Outlet:
+    """The part writers of a bundle."""
+
+    def __init__(self, store: Store, zone: str, bundle: str, schemas: Mapping[str, pa.Schema], part_bytes: int) -> None:
+        self._store = store
+        self._zone = zone
+        self._bundle = bundle
+        self._schemas = schemas
+        self._part_bytes = part_bytes
+        self._writers: dict[str, PartWriter] = {}
+
+    def write(self, tables: Mapping[str, pa.Table]) -> None:
+        """Rows of the zone's tables; tables without rows make no part."""
+        for name, table in tables.items():
+            if table.num_rows:
+                self._writer(name, self._schemas[name]).write(table)
+
+    def quarantine(self, rows: pa.Table) -> None:
+        """Rows of the quarantine."""
+        if rows.num_rows:
+            self._writer(QUARANTINE.name, QUARANTINE.schema).write(rows)
+
+    def _writer(self, name: str, schema: pa.Schema) -> PartWriter:
+        if name not in self._writers:
+            self._writers[name] = PartWriter(
+                self._store, self._zone, name, self._bundle, schema, target_bytes=self._part_bytes
+            )
+        return self._writers[name]
+
+    def close(self) -> tuple[Part, ...]:
+        """Every part, tables in the order of their names."""
+        return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())

@@ -1,0 +1,172 @@
+"""One way through a bundle: its chunks by stage into the parts of a zone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from connectors.registry import connector
+
+from connectors.contract import REJECTS, Parsed
+from connectors.errors import ClinrayError
+from connectors.lake import QUARANTINE
+from connectors.storage import open_store
+from jobs.intake import Intake
+from jobs.leaves import Leaves, SpanOutcome
+from jobs.outlet import Outlet
+from jobs.plan import Bundle
+from jobs.privacy.keys import load
+from jobs.records import Written, without
+from jobs.stages import deidentify_tables, object_findings, rejected, validate, written_schemas
+from jobs.tally import Tally
+from jobs.work import Known, Work
+
+T = TypeVar("T")
+
+VANISHED = "RECORD_VANISHED"
+
+
+class Passage:
+    """Everything a bundle's task holds while it works: readers, writers, counts."""
+
+    def __init__(self, bundle: Bundle, work: Work, known: Known | None, set_aside: Mapping[int, SpanOutcome]) -> None:
+        self._bundle = bundle
+        self._work = work
+        self._connector = connector(work.format)
+        self._keys = load(work.keys) if work.keys is not None else None
+        self._tally = Tally(bundle.spans)
+        self._intake = Intake(bundle.spans, work.source_options, set_aside)
+        again = known if any(span.again for span in bundle.spans) else None
+        self._written = Written(again.written) if again else None
+        self._quarantined = Written(again.quarantined) if again else None
+        self._outlet = Outlet(
+            open_store(work.lake, work.lake_options),
+            work.zone,
+            bundle.identity,
+            written_schemas(self._connector, work.policy),
+            work.part_bytes,
+        )
+        self._envelopes: list[pa.Table] = []
+        self._seconds: dict[str, float] = {}
+
+    def run(self) -> Leaves:
+        """The whole bundle. Raises PieceLost if an object fails after rows of it were taken."""
+        try:
+            self._read()
+        except ClinrayError as error:
+            raise self._intake.lost(error) from None
+        self._whole_objects()
+        parts = self._timed("write", self._outlet.close)
+        rows: dict[str, int] = {}
+        for part in parts:
+            rows[part.table] = rows.get(part.table, 0) + part.rows
+        split = [e for e in self._envelopes if not self._bundle.spans[0].whole]
+        return Leaves(
+            self._bundle.index,
+            self._bundle.identity,
+            parts,
+            self._outcomes(),
+            rows,
+            pa.concat_tables(split) if split else None,
+            self._seconds,
+        )
+
+    def _read(self) -> None:
+        chunks = iter(self._connector.read(self._intake.pieces(), self._work.options))
+        while (parsed := self._timed("read", lambda: next(chunks, None))) is not None:
+            self._pass(parsed)
+
+    def _timed(self, name: str, step: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        try:
+            return step()
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def _outcomes(self) -> tuple[SpanOutcome, ...]:
+        lost = self._intake.set_aside
+        ordinals = range(len(self._bundle.spans))
+        return tuple(lost[n] if n in lost else self._tally.outcome(n, self._intake.sha256(n)) for n in ordinals)
+
+    def _pass(self, parsed: Parsed) -> None:
+        """A chunk: checked, quarantined, released, written."""
+        self._tally.add(parsed.accounts)
+        if parsed.envelopes.num_rows:
+            self._envelopes.append(parsed.envelopes)
+        tables, rejects = self._checked(parsed)
+        self._quarantine(rejects)
+        released = self._timed("deidentify", lambda: self._released(tables))
+        if self._written is not None:
+            repeated = self._written.duplicates(released[self._connector.record_table])
+            self._tally.duplicate(tables[self._connector.record_table].filter(pa.array(repeated)))
+            released = without(released, self._connector.record_table, repeated)
+        self._timed("write", lambda: self._outlet.write(released))
+
+    def _checked(self, parsed: Parsed) -> tuple[Mapping[str, pa.Table], pa.Table]:
+        if not self._work.validate:
+            return parsed.tables, parsed.rejects
+        checked = self._timed("validate", lambda: validate(parsed.tables, self._connector, self._work.min_score))
+        if not checked.left_out.num_rows:
+            return checked.tables, parsed.rejects
+        self._tally.quarantine(checked.left_out)
+        low = rejected(checked.left_out, self._tally.pieces(checked.left_out))
+        return checked.tables, pa.concat_tables([parsed.rejects, low])
+
+    def _released(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
+        if self._work.policy is None or self._keys is None:
+            return tables
+        return deidentify_tables(tables, self._connector, self._work.policy, self._keys)
+
+    def _quarantine(self, rejects: pa.Table) -> None:
+        if self._quarantined is not None and rejects.num_rows:
+            repeated = pa.array(self._quarantined.duplicates(rejects))
+            self._tally.duplicate_rejects(rejects.filter(repeated))
+            rejects = rejects.filter(pc.invert(repeated))
+        self._outlet.quarantine(quarantine_rows(rejects, self._work.format, self._work.zone))
+
+    def _whole_objects(self) -> None:
+        """What is said of objects as a whole: those that cannot be decoded, envelope counts, records that vanished."""
+        whole = [o for o in self._intake.set_aside.values() if o.outcome == "quarantined"]
+        self._quarantine(object_rejects(whole))
+        findings = []
+        if self._envelopes and self._bundle.spans[0].whole:
+            findings.append(self._connector.envelope_findings(pa.concat_tables(self._envelopes)))
+        released = self._findings(findings)
+        if self._written is not None:
+            gone = self._written.vanished()
+            schema = written_schemas(self._connector, self._work.policy)[self._connector.findings_table]
+            released.append(object_findings(gone["_object"], VANISHED, schema))
+        for table in released:
+            self._outlet.write({self._connector.findings_table: table})
+
+    def _findings(self, findings: list[pa.Table]) -> list[pa.Table]:
+        name = self._connector.findings_table
+        return [self._released({name: table})[name] for table in findings if table.num_rows]
+
+
+def object_rejects(outcomes: Sequence[SpanOutcome]) -> pa.Table:
+    """REJECTS of objects that are quarantined whole because they cannot be decoded."""
+    rows = [
+        {
+            "piece": 0,
+            "code": outcome.code,
+            "records": outcome.quarantined,
+            "_object": outcome.object.uri,
+            "_offset": 0,
+            "_length": outcome.object.size,
+            "_record_id": outcome.sha256,
+        }
+        for outcome in outcomes
+    ]
+    return pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:
+    """REJECTS of a chunk → rows of the quarantine."""
+    count = rejects.num_rows
+    constants = {"format": pa.repeat(format_, count), "zone": pa.repeat(zone, count)}
+    columns = [constants[f.name] if f.name in constants else rejects[f.name] for f in QUARANTINE.schema]
+    return pa.table(columns, schema=QUARANTINE.schema)

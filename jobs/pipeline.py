@@ -1,0 +1,71 @@
+"""Ray carries bundles to tasks and leaves back; nothing else crosses its object store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import ray
+import ray.exceptions
+
+from jobs.bundle import guarded
+from jobs.config import ray_address
+from jobs.leaves import Failure, Leaves
+from jobs.plan import Bundle
+from jobs.work import Known, Work
+
+TASK_RETRIES = 3
+"""How often Ray starts a task again whose worker died. Errors of the task itself come back as a Failure."""
+
+QUEUED = 32
+"""Tasks that wait beside those that run: enough that a cluster sees the demand and grows, few enough to stay small."""
+
+
+@contextmanager
+def cluster(cpus: int | None) -> Iterator[None]:
+    """A Ray to work on: the one this process belongs to, else a local one of `cpus` that ends with the block."""
+    if ray.is_initialized():
+        yield
+        return
+    address = ray_address()
+    if address is None:
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    else:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
+    """What became of each bundle of work, in the order in which they end. The cluster must be up."""
+    shared = ray.put((work, known))
+    task = ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
+    waiting = iter(bundles)
+    running: dict[ray.ObjectRef, Bundle] = {}
+    while True:
+        while len(running) < _window() and (bundle := next(waiting, None)) is not None:
+            running[task.remote(bundle, shared)] = bundle
+        if not running:
+            return
+        ended, _ = ray.wait(list(running), num_returns=1)
+        for reference in ended:
+            yield _result(reference, running.pop(reference))
+
+
+def _window() -> int:
+    return int(ray.cluster_resources().get("CPU", 1)) + QUEUED
+
+
+def _task(bundle: Bundle, shared: tuple[Work, Known | None]) -> Leaves | Failure:
+    return guarded(bundle, *shared)
+
+
+def _result(reference: ray.ObjectRef, bundle: Bundle) -> Leaves | Failure:
+    try:
+        result: Leaves | Failure = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return Failure(bundle.index, "WORKER_LOST", type(error).__name__)
+    return result

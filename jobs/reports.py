@@ -1,0 +1,91 @@
+"""What a run says of itself, as one object and as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jobs.access import Access
+from jobs.console import say, table
+from jobs.wave import Committed
+
+if TYPE_CHECKING:
+    from jobs.plan import Bundle
+
+GROUPS = {
+    "objects": ("listed", "written", "done", "quarantined", "deferred"),
+    "records": ("read", "written", "quarantined", "duplicate"),
+    "bytes": ("read", "records", "quarantined", "envelope"),
+}
+
+
+def run_report(
+    access: Access,
+    *,
+    listed: int,
+    done: int,
+    bundles: Sequence[Bundle],
+    committed: Sequence[Committed],
+    seconds: float,
+    run_id: str = "",
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """The object that `--json` prints (docs/commands.md names every key)."""
+    totals = {g: {n: sum(c.counts[g][n] for c in committed) for n in names} for g, names in GROUPS.items()}
+    if not committed:
+        totals["objects"] |= {"listed": listed, "done": done}
+    number, head = access.lake.head()
+    return {
+        "run_id": run_id,
+        **totals,
+        "tables": _added(c.tables for c in committed),
+        "deferred": _added(c.codes for c in committed),
+        "seconds": round(seconds, 3),
+        "stages": {name: round(spent, 3) for name, spent in _added(c.seconds for c in committed).items()},
+        "bundles": len(bundles),
+        "entries": [c.entry.number for c in committed if c.entry is not None],
+        "head": {"number": number, "sha256": head},
+        "lake": access.lake.uri,
+        "zone": access.zone,
+        "policy": access.policy.name,
+        "key_id": access.keys.key_id,
+        "keys_created": [str(path) for path in access.keys.created],
+        "dry_run": dry_run,
+        **({"planned": _planned(bundles)} if dry_run else {}),
+    }
+
+
+def _planned(bundles: Sequence[Bundle]) -> dict[str, int]:
+    objects = {span.object.uri: span.object.size for bundle in bundles for span in bundle.spans}
+    return {"objects": len(objects), "bytes": sum(objects.values()), "bundles": len(bundles)}
+
+
+def _added(several: Any) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for one in several:
+        for name, amount in one.items():
+            total[name] = total.get(name, 0) + amount
+    return dict(sorted(total.items()))
+
+
+def print_run(report: Mapping[str, Any]) -> None:
+    """The report for a person."""
+    for path in report["keys_created"]:
+        say(f"made {path}: keep a copy where only you can read it; without it no token can be reversed")
+    if report["dry_run"]:
+        planned = report["planned"]
+        say(f"would read {planned['objects']:,} objects ({planned['bytes']:,} bytes) in {planned['bundles']:,} bundles")
+        return
+    for group in GROUPS:
+        said = ", ".join(f"{count:,} {name}" for name, count in report[group].items())
+        say(f"{group:8} {said}")
+    if report["deferred"]:
+        said = ", ".join(f"{count:,} {code}" for code, count in report["deferred"].items())
+        say(f"{'deferred':8} {said}")
+    if report["tables"]:
+        say()
+        table(("table", "rows"), report["tables"].items())
+        say()
+    speed = report["records"]["read"] / report["seconds"] if report["seconds"] else 0
+    say(f"{report['seconds']:.1f} s, {speed:,.0f} records a second; zone {report['zone']}, policy {report['policy']}")
+    say(f"log head {report['head']['number']} {report['head']['sha256']}")

@@ -1,0 +1,196 @@
+"""An ingest from its pipeline to its report: list, plan, waves of bundles, commits."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from connectors.registry import connector
+
+from connectors.contract import RawObject
+from connectors.lake import Draft
+from connectors.storage import inventory
+from connectors.storage.listing import list_objects
+from connectors.storage.reading import splittable
+from jobs.access import Access, open_access
+from jobs.bundle import guarded
+from jobs.config import Pipeline
+from jobs.drafts import Provenance, draft
+from jobs.inputs import Settled, run_identity
+from jobs.known import known_records
+from jobs.leaves import Failure, Leaves
+from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
+from jobs.progress import Progress, Silent
+from jobs.reports import run_report
+from jobs.stages import written_schemas
+from jobs.wave import Committer, Counts, Execute, Wave
+from jobs.work import Known, Work
+
+
+@dataclass(frozen=True)
+class Plan:
+    """objects: OBJECTS that are new, sorted. again: bool per object. listed, done: how many stood in the listing, and
+    of them in the log, whose head had the number `head`."""
+
+    objects: pa.Table
+    again: pa.Array
+    listed: int
+    done: int
+    head: int
+
+    @property
+    def bytes(self) -> int:
+        return int(pc.sum(self.objects["size"]).as_py() or 0)
+
+    @property
+    def digest(self) -> str:
+        """Of the keys and versions that are to be read."""
+        names = (f"{u}\0{v}" for u, v in zip(*(self.objects[c].to_pylist() for c in ("uri", "version")), strict=True))
+        return run_identity(*names)
+
+
+def ingest(
+    pipeline: Pipeline,
+    *,
+    cpus: int | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    retry: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """Runs a pipeline; the report's keys are documented in docs/commands.md.
+
+    cpus: of the local Ray, None for all, 0 to work in this process. retry: keys that are read again although their
+    version is in the log. Raises ConfigError, AccessError, LimitExceeded.
+    """
+    started = time.time()
+    access = open_access(pipeline)
+    access.lake.roll_forward()
+    access.lake.create_tables(access.zone, written_schemas(connector(pipeline.format), access.work.policy))
+    plan = plan_run(pipeline, access, retry, started)
+    packed = list(pack(plan, pipeline, access))
+    if dry_run:
+        return run_report(
+            access,
+            listed=plan.listed,
+            done=plan.done,
+            bundles=packed,
+            committed=(),
+            seconds=time.time() - started,
+            dry_run=True,
+        )
+    identity = run_identity(
+        plan.digest, pipeline.digest, access.policy.digest, access.keys.key_id, Provenance.current().code_version
+    )
+    (progress := progress or Silent()).total(len(packed), "bundles")
+    with executor(cpus if packed else 0) as execute:
+        committer = _committer(pipeline, access, execute, identity, started, progress)
+        committed = [
+            committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head))
+            for n, wave in enumerate(waves(packed, pipeline.commit_every))
+        ]
+    return run_report(
+        access,
+        listed=plan.listed,
+        done=plan.done,
+        bundles=packed,
+        committed=committed,
+        seconds=time.time() - started,
+        run_id=identity,
+    )
+
+
+def plan_run(pipeline: Pipeline, access: Access, retry: frozenset[str], now: float) -> Plan:
+    """What is new. What is in the log is left out page by page, without being opened."""
+    done = access.lake.done(access.zone)
+    listed = skipped = 0
+    new: list[pa.Table] = []
+    for page in _listing(pipeline, access.work, now):
+        table = as_table(page)
+        fresh = np.asarray(done.new(table["uri"].combine_chunks(), table["version"].combine_chunks()), dtype=np.bool_)
+        if retry:
+            wanted = pc.is_in(table["uri"], value_set=pa.array(sorted(retry), pa.string()))
+            fresh = np.asarray(wanted.combine_chunks(), dtype=np.bool_)
+            listed -= len(page) - int(fresh.sum())
+        listed += len(page)
+        skipped += 0 if retry else len(page) - int(fresh.sum())
+        if fresh.any():
+            new.append(table.filter(pa.array(fresh)))
+    objects = sort(new)
+    listed -= sum(t.num_rows for t in new) - objects.num_rows
+    again = pa.array(np.asarray(done.known_key(objects["uri"].combine_chunks()), dtype=np.bool_))
+    return Plan(objects, again, listed, skipped, access.lake.head()[0])
+
+
+def _listing(pipeline: Pipeline, work: Work, now: float) -> Iterator[list[RawObject]]:
+    if pipeline.objects is not None:
+        return inventory.read(pipeline.objects, work.source_options)
+    return list_objects(
+        pipeline.source,
+        work.source_options,
+        pattern=pipeline.pattern,
+        settle_seconds=pipeline.settle_seconds,
+        now_us=int(now * 1e6),
+    )
+
+
+def pack(plan: Plan, pipeline: Pipeline, access: Access) -> Iterator[Bundle]:
+    """The plan's bundles."""
+    may_split = connector(pipeline.format).splittable
+    return bundles(
+        plan.objects,
+        size=bundle_size(plan.bytes, pipeline.bundle_bytes),
+        again=plan.again,
+        splittable=lambda raw: may_split and splittable(raw, access.work.source_options),
+    )
+
+
+def waves(packed: Sequence[Bundle], every: int) -> Iterator[list[Bundle]]:
+    """About `every` bundles at a time; the ranges of an object stay together."""
+    wave: list[Bundle] = []
+    for bundle in packed:
+        if len(wave) >= every and bundle.spans[0].start == 0:
+            yield wave
+            wave = []
+        wave.append(bundle)
+    if wave:
+        yield wave
+
+
+@contextlib.contextmanager
+def executor(cpus: int | None) -> Iterator[Execute]:
+    """Where bundles are worked on: this process for 0 CPUs, else Ray."""
+    if cpus == 0:
+        yield in_process
+        return
+    from jobs.pipeline import cluster, map_bundles
+
+    with cluster(cpus):
+        yield map_bundles
+
+
+def in_process(packed: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
+    """The bundles one after the other, without Ray."""
+    return (guarded(bundle, work, known) for bundle in packed)
+
+
+def _committer(
+    pipeline: Pipeline, access: Access, execute: Execute, identity: str, started: float, progress: Progress
+) -> Committer:
+    def make(settled: Settled, counted: Counts) -> Draft:
+        return draft(access, pipeline.digest, settled, counted, identity, started)
+
+    return Committer(
+        lake=access.lake,
+        work=access.work,
+        execute=execute,
+        draft=make,
+        known=lambda packed: known_records(access, packed),
+        max_quarantine=pipeline.max_quarantine,
+        progress=progress,
+    )

@@ -1,0 +1,69 @@
+"""What became of each piece of a bundle, added up over its chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.leaves import SpanOutcome
+from jobs.plan import Span
+
+COUNTS = ("records", "quarantined", "record_bytes", "quarantined_bytes", "envelope_bytes")
+
+
+class Tally:
+    """Counts per piece of a bundle (int64[pieces] each)."""
+
+    def __init__(self, spans: tuple[Span, ...]) -> None:
+        self._spans = spans
+        self._names = pa.array([span.object.uri for span in spans], pa.string())
+        self._counts = {name: np.zeros(len(spans), np.int64) for name in (*COUNTS, "duplicate")}
+
+    def add(self, accounts: pa.Table) -> None:
+        """The ACCOUNTS of a chunk."""
+        piece = accounts["piece"].to_numpy()
+        for name in COUNTS:
+            np.add.at(self._counts[name], piece, accounts[name].to_numpy())
+
+    def quarantine(self, left_out: pa.Table) -> None:
+        """Rows of the record table that were read and are quarantined after all (columns _object, _length)."""
+        piece, length = self.pieces(left_out), left_out["_length"].to_numpy()
+        np.add.at(self._counts["quarantined"], piece, 1)
+        np.add.at(self._counts["record_bytes"], piece, -length)
+        np.add.at(self._counts["quarantined_bytes"], piece, length)
+
+    def duplicate(self, records: pa.Table) -> None:
+        """Rows of the record table that were written before (column _object, as it was read)."""
+        np.add.at(self._counts["duplicate"], self.pieces(records), 1)
+
+    def duplicate_rejects(self, rejects: pa.Table) -> None:
+        """REJECTS that were quarantined before: their records count as duplicate."""
+        piece, records = rejects["piece"].to_numpy(), rejects["records"].to_numpy()
+        np.add.at(self._counts["duplicate"], piece, records)
+        np.add.at(self._counts["quarantined"], piece, -records)
+
+    def pieces(self, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """int64 per row: the ordinal of its object's piece."""
+        return np.asarray(pc.index_in(rows["_object"], value_set=self._names), dtype=np.int64)
+
+    def outcome(self, ordinal: int, sha256: bytes) -> SpanOutcome:
+        """What became of a piece that was read to its end."""
+        span = self._spans[ordinal]
+        count = {name: int(column[ordinal]) for name, column in self._counts.items()}
+        written = count["records"] - count["quarantined"] - count["duplicate"]
+        lost = count["quarantined"] > 0 and written == 0 and count["duplicate"] == 0
+        return SpanOutcome(
+            span.object,
+            span.start,
+            span.end,
+            "quarantined" if lost else "written",
+            sha256=sha256,
+            read=count["records"],
+            written=written,
+            quarantined=count["quarantined"],
+            duplicate=count["duplicate"],
+            record_bytes=count["record_bytes"],
+            quarantined_bytes=count["quarantined_bytes"],
+            envelope_bytes=count["envelope_bytes"],
+        )

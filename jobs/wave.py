@@ -1,0 +1,172 @@
+"""A wave of bundles: worked on, settled, balanced, committed; what another run took first is left to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from connectors.errors import AccessError, ConfigError, LimitExceeded
+from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, PartsGone
+from jobs.envelope_parts import envelope_parts
+from jobs.inputs import Settled, counts, settle
+from jobs.leaves import Failure, Leaves, SpanOutcome
+from jobs.plan import Bundle
+from jobs.progress import Progress
+from jobs.work import Known, Work
+
+Counts = dict[str, dict[str, int]]
+Execute = Callable[[Iterable[Bundle], Work, Known | None], Iterator[Leaves | Failure]]
+
+
+@dataclass
+class Wave:
+    """Bundles on their way to one entry of the log; it changes when others commit first.
+
+    done: objects of the listing that are in the log. planned: number of the log's head that the plan knows of.
+    """
+
+    bundles: list[Bundle]
+    done: int
+    planned: int
+    leaves: dict[int, Leaves] = field(default_factory=dict)
+    known: Known | None = None
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a wave came to. entry: None where there was nothing to commit."""
+
+    entry: Entry | None
+    counts: Counts
+    tables: dict[str, int]
+    codes: dict[str, int]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Committer:
+    """Takes waves to the lake.
+
+    draft: from what was settled and its counts to the draft of an entry. known: what stands under the keys that come
+    again.
+    """
+
+    lake: Lake
+    work: Work
+    execute: Execute
+    draft: Callable[[Settled, Counts], Draft]
+    known: Callable[[Sequence[Bundle]], Known | None]
+    max_quarantine: float | None
+    progress: Progress
+
+    def commit(self, wave: Wave) -> Committed:
+        """Work on the wave's bundles until an entry holds them, or others took them all.
+
+        Raises LimitExceeded, AccessError, ConfigError; then nothing of the wave is committed.
+        """
+        self._work_on(wave, wave.bundles)
+        while True:
+            settled = settle(list(wave.leaves.values()))
+            counted = counts(settled.outcomes, wave.done)
+            self._check_limit(counted)
+            if not any(o.outcome != "deferred" for o in settled.outcomes):
+                return _committed(None, settled, counted)
+            try:
+                return _committed(self.lake.commit(self._drafted(wave, settled, counted)), settled, counted)
+            except LostRace:
+                wave.planned = self.lake.head()[0]
+                self._work_on(wave, self._left(wave))
+            except PartsGone as gone:
+                lost = set(gone.paths)
+                hit = {n for n, leaf in wave.leaves.items() if any(p.path in lost for p in leaf.parts)}
+                self._work_on(wave, [b for b in wave.bundles if b.index in hit])
+
+    def _drafted(self, wave: Wave, settled: Settled, counted: Counts) -> Draft:
+        parts = [part for leaf in settled.leaves for part in leaf.parts] + list(
+            envelope_parts(settled.leaves, self.work)
+        )
+        return replace(self.draft(settled, counted), parts=parts, tables=_rows(parts), planned=wave.planned)
+
+    def _work_on(self, wave: Wave, bundles: Sequence[Bundle]) -> None:
+        wave.known = self.known(wave.bundles)
+        by_index = {bundle.index: bundle for bundle in bundles}
+        for result in self.execute(bundles, self.work, wave.known):
+            bundle = by_index[result.index]
+            wave.leaves[bundle.index] = _leaves(result, bundle)
+            self.progress.advance(1)
+
+    def _left(self, wave: Wave) -> list[Bundle]:
+        """What is to be done again after others committed: bundles without the objects they took, and those of keys
+        of which they wrote another version."""
+        done = self.lake.done(self.work.zone)
+        changed = []
+        kept = []
+        for bundle in wave.bundles:
+            shrunk = _without_done(bundle, done)
+            if shrunk is not bundle:
+                wave.leaves.pop(bundle.index)
+                wave.done += _objects(bundle) - (_objects(shrunk) if shrunk else 0)
+                changed += [shrunk] if shrunk else []
+            kept += [shrunk] if shrunk else []
+        wave.bundles = kept
+        return changed
+
+    def _check_limit(self, counted: Counts) -> None:
+        records = counted["records"]
+        if self.max_quarantine is None or records["quarantined"] <= self.max_quarantine * records["read"]:
+            return
+        raise LimitExceeded(
+            "QUARANTINE_LIMIT",
+            f"{records['quarantined']} of {records['read']} records would be quarantined, more than the limit of "
+            f"{self.max_quarantine:.0%}; nothing was committed",
+        )
+
+
+def _objects(bundle: Bundle) -> int:
+    """Objects that a bundle brings to the count: of a split one, the range that begins it."""
+    return sum(span.start == 0 for span in bundle.spans)
+
+
+def _without_done(bundle: Bundle, done: DoneIndex) -> Bundle | None:
+    """The same bundle, or one without what is done and with what came again, or None where nothing is left."""
+    uris = pa.array([s.object.uri for s in bundle.spans], pa.string())
+    versions = pa.array([s.object.version for s in bundle.spans], pa.string())
+    new, known = done.new(uris, versions), done.known_key(uris)
+    spans = tuple(
+        replace(span, again=span.again or bool(k)) for span, n, k in zip(bundle.spans, new, known, strict=True) if n
+    )
+    if spans == bundle.spans:
+        return bundle
+    return replace(bundle, spans=spans) if spans else None
+
+
+def _leaves(result: Leaves | Failure, bundle: Bundle) -> Leaves:
+    """The leaves of a bundle; those of one that failed defer its objects. Raises what stops the run."""
+    if isinstance(result, Leaves):
+        return result
+    if result.stops:
+        kind = AccessError if result.access else ConfigError
+        raise kind(result.code, result.message)
+    outcomes = (SpanOutcome(s.object, s.start, s.end, "deferred", code=result.code) for s in bundle.spans)
+    return Leaves(bundle.index, bundle.identity, (), tuple(outcomes))
+
+
+def _rows(parts: Iterable[Part]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for part in parts:
+        rows[part.table] = rows.get(part.table, 0) + part.rows
+    return rows
+
+
+def _committed(entry: Entry | None, settled: Settled, counted: Counts) -> Committed:
+    seconds: dict[str, float] = {}
+    codes: dict[str, int] = {}
+    for leaf in settled.leaves:
+        for name, spent in leaf.seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + spent
+    for outcome in settled.outcomes:
+        if outcome.outcome == "deferred":
+            codes[outcome.code] = codes.get(outcome.code, 0) + 1
+    return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, seconds)

@@ -1,0 +1,44 @@
+"""What all tasks of a run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from connectors.contract import ReadOptions
+from connectors.storage import StorageOptions
+from jobs.privacy.keys import KeyReference
+from jobs.privacy.policy import Policy
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all bundles of a run share. It crosses to the tasks, so it holds no secret and no open handle.
+
+    policy and keys: None where the zone holds identified data. part_bytes: size of a part.
+    """
+
+    format: str
+    source: str
+    source_options: StorageOptions
+    lake: str
+    lake_options: StorageOptions
+    zone: str
+    validate: bool
+    policy: Policy | None
+    keys: KeyReference | None
+    options: ReadOptions
+    min_score: float | None
+    part_bytes: int = 128 << 20
+
+
+@dataclass(frozen=True)
+class Known:
+    """What stands in the lake under the keys that come again: columns _object, _record_id, occurrences.
+
+    written: of the zone's record table, in the zone's form. quarantined: of the quarantine.
+    """
+
+    written: pa.Table
+    quarantined: pa.Table
