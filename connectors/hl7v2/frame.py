@@ -16,12 +16,13 @@ PADDING = 64
 class Frame:
     """n messages of a chunk.
 
-    text: uint8[size + PADDING], UTF-8, zero behind `size`. starts, ends: int64[n], message i is text[starts[i]:ends[i]],
-    from its "MSH" to the end of its last segment's content (no trailing terminator). Where the message was transcoded
-    this differs from the raw bytes.
+    text: uint8[size + PADDING], UTF-8, zero behind `size`. starts, ends: int64[n], message i is
+    text[starts[i]:ends[i]], from its "MSH" to the end of its last segment's content (no trailing terminator). Where the
+    message was transcoded this differs from the raw bytes.
     raw: uint8[raw_size + PADDING], the bytes as read; raw_starts, raw_ends: int64[n] in it; `raw is text` for a chunk
     that needed no transcoding.
     charset: int16[n], index into charsets.NAMES of what each message was decoded with.
+    charset_assumed: bool[n], the message holds bytes above ASCII and declares no set, or ASCII: its set is a guess.
     object_of: int32[n], index into objects. offset: int64[n], byte offset of the message in its object.
     record_id: uint8[n, 32], SHA-256 of each message's raw bytes.
     """
@@ -34,6 +35,7 @@ class Frame:
     raw_starts: npt.NDArray[np.int64]
     raw_ends: npt.NDArray[np.int64]
     charset: npt.NDArray[np.int16]
+    charset_assumed: npt.NDArray[np.bool_]
     object_of: npt.NDArray[np.int32]
     objects: pa.StringArray
     offset: npt.NDArray[np.int64]

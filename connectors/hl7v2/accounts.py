@@ -1,0 +1,289 @@
+"""What became of every byte of a chunk: rejected spans, byte accounts and envelope lines as tables of the contract."""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from connectors import digests
+from connectors.contract import ACCOUNTS, ENVELOPES, REJECTS
+from connectors.hl7v2 import boundaries
+from connectors.hl7v2.boundaries import KINDS, MSH, TEXT, declared_count
+from connectors.hl7v2.chunks import READABLE, Chunk
+from connectors.hl7v2.runs import HEAD, Run, Skipped
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer]
+
+_CODES: Final = (
+    ("", ""),
+    ("HL7_MSH_SHORT", "MSH"),
+    ("HL7_SEPARATORS", "MSH-2"),
+    ("HL7_RECORD_TOO_LONG", ""),
+    ("HL7_CHARSET_UNKNOWN", "MSH-18"),
+    ("HL7_UNDECODABLE", "MSH-18"),
+    ("HL7_TEXT_BEFORE_MESSAGE", ""),
+    ("HL7_TEXT_AFTER_ENVELOPE", ""),
+    ("HL7_TEXT_CUT", ""),
+    ("HL7_EMPTY", ""),
+    ("HL7_JSON", ""),
+    ("HL7_XML", ""),
+    ("HL7_BINARY", ""),
+    ("HL7_NO_MESSAGE", ""),
+    ("HL7_OBJECT_TOO_LONG", ""),
+)
+"""Error code and position of a reject; the first ones are indexed by the status of a message (see chunks)."""
+_INDEX: Final = {code: i for i, (code, _) in enumerate(_CODES)}
+_CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b\x1c"))
+
+
+class _Rejects:
+    """Rejected spans: entry, code (index in _CODES), records, offset, length and SHA-256, in batches."""
+
+    def __init__(self) -> None:
+        self.columns: list[tuple[Integers, Integers, Integers, Integers, Integers, Bytes]] = []
+
+    def add(
+        self, entry: Integers, code: Integers, records: Integers, offset: Integers, length: Integers, digest: Bytes
+    ) -> None:
+        self.columns.append((entry, code, records, offset, length, digest))
+
+    def add_one(self, entry: int, code: str, records: int, offset: int, length: int, digest: bytes) -> None:
+        numbers = [np.array([number]) for number in (entry, _INDEX[code], records, offset, length)]
+        self.add(*numbers, np.frombuffer(digest, np.uint8).reshape(1, 32))  # type: ignore[call-arg]
+
+    def joined(self) -> tuple[Integers, Integers, Integers, Integers, Integers, Bytes]:
+        """All batches as one, by entry and offset."""
+        entry, code, records, offset, length, digest = (
+            np.concatenate(batch) for batch in zip(*self.columns, strict=True)
+        )
+        order = np.lexsort((offset, entry))
+        return entry[order], code[order], records[order], offset[order], length[order], digest[order]
+
+
+class Books:
+    """Accounts of the chunks of a reader, in order. Holds what is known of a piece that the next chunk continues."""
+
+    def __init__(self) -> None:
+        self._open = np.zeros(3, np.int64)  # messages, offset of the first, whether the piece has an envelope line
+
+    def settle(self, chunk: Chunk, status: npt.NDArray[np.int8]) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """(REJECTS, ACCOUNTS, ENVELOPES) of a chunk; status: int8[m] of its messages. Once a chunk, in order."""
+        rejects = _Rejects()
+        _reject_messages(rejects, chunk, status)
+        _reject_texts(rejects, chunk)
+        _reject_skipped(rejects, chunk)
+        columns = rejects.joined()
+        return _reject_table(chunk, columns), _account_table(chunk, status, columns), self._envelope_table(chunk)
+
+    def _envelope_table(self, chunk: Chunk) -> pa.Table:
+        items, entries = chunk.items, chunk.entries
+        lines = (items.kinds != MSH) & (items.kinds != TEXT)
+        capacity = 2 * int(lines.sum()) + len(entries) + 1
+        rows = np.empty((5, capacity), np.int64)
+        skipped = [e.records if isinstance(e, Skipped) and e.kind == MSH else 0 for e in entries]
+        n = _list_envelopes(
+            chunk.buf,
+            items.kinds,
+            items.entry_of,
+            items.starts,
+            items.ends,
+            chunk.scale,
+            chunk.shift,
+            np.array([e.offset for e in entries], np.int64),
+            np.array(skipped, np.int64),
+            np.array([e.piece.whole for e in entries], np.bool_),
+            np.array([e.last for e in entries], np.bool_),
+            self._open,
+            rows,
+        )
+        entry, kind, offset, declared, count = rows[:, :n]
+        return pa.table(
+            [
+                _pieces(chunk, entry),
+                _objects(chunk, entry),
+                pa.array(offset),
+                pa.array(KINDS).take(pa.array(kind)),
+                pa.array(declared, mask=declared < 0),
+                pa.array(count, mask=count < 0),
+            ],
+            schema=ENVELOPES,
+        )
+
+
+def _reject_messages(rejects: _Rejects, chunk: Chunk, status: npt.NDArray[np.int8]) -> None:
+    bad = np.flatnonzero(status != READABLE)
+    entry = chunk.entry_of[bad]
+    starts, ends = chunk.starts[bad] * chunk.scale, chunk.ends[bad] * chunk.scale
+    digest = digests.sha256_spans(chunk.raw, starts, ends)
+    rejects.add(entry, status[bad], np.ones(len(bad), np.int64), starts + chunk.shift[entry], ends - starts, digest)
+
+
+def _reject_texts(rejects: _Rejects, chunk: Chunk) -> None:
+    """What is neither message nor envelope, and objects in which nothing starts."""
+    items = chunk.items
+    found = np.flatnonzero(items.text_ends > items.text_starts)
+    whole = _objects_without_start(rejects, chunk)
+    found = found[~whole[items.entry_of[found]]]
+    entry = items.entry_of[found]
+    starts, ends = items.text_starts[found] * chunk.scale, items.text_ends[found] * chunk.scale
+    before, after = _INDEX["HL7_TEXT_BEFORE_MESSAGE"], _INDEX["HL7_TEXT_AFTER_ENVELOPE"]
+    code = np.where(items.kinds[found] == TEXT, before, after)
+    digest = digests.sha256_spans(chunk.raw, starts, ends)
+    rejects.add(entry, code, np.zeros(len(found), np.int64), starts + chunk.shift[entry], ends - starts, digest)
+
+
+def _objects_without_start(rejects: _Rejects, chunk: Chunk) -> npt.NDArray[np.bool_]:
+    """bool[entries]: the entry is an object in which nothing starts; each is rejected whole."""
+    starting = np.zeros(len(chunk.entries), np.bool_)
+    starting[chunk.items.entry_of[chunk.items.kinds != TEXT]] = True
+    whole = np.array([isinstance(e, Run) and e.offset == 0 and e.final for e in chunk.entries], np.bool_) & ~starting
+    for e in np.flatnonzero(whole).tolist():
+        low, high = int(chunk.bounds[e]), int(chunk.bounds[e + 1])
+        head = chunk.buf[low // chunk.scale : min(high // chunk.scale, low // chunk.scale + HEAD)].tobytes()
+        blank = boundaries.text_start(chunk.buf, low // chunk.scale, high // chunk.scale) == high // chunk.scale
+        digest = digests.sha256_spans(chunk.raw, chunk.bounds[e : e + 1], chunk.bounds[e + 1 : e + 2])
+        rejects.add_one(e, "HL7_EMPTY" if blank else what_it_is(head), 1, 0, high - low, digest.tobytes())
+    for e, entry in enumerate(chunk.entries):
+        odd = entry.data[-1:] if chunk.scale == 2 and len(entry.data) % 2 and not whole[e] else b""
+        if odd.strip(b"\0\r\n \x1a"):
+            end = chunk.bounds[e + 1 : e + 2]
+            digest = digests.sha256_spans(chunk.raw, end - 1, end)
+            rejects.add_one(e, "HL7_TEXT_CUT", 0, len(entry.data) - 1, 1, digest.tobytes())
+    return whole
+
+
+def _reject_skipped(rejects: _Rejects, chunk: Chunk) -> None:
+    for e, entry in enumerate(chunk.entries):
+        if not isinstance(entry, Skipped) or not entry.length:
+            continue
+        if entry.wide:
+            code, records = "HL7_OBJECT_TOO_LONG", entry.records
+        elif entry.kind == MSH:
+            code, records = "HL7_RECORD_TOO_LONG", 1
+        elif entry.head:
+            code, records = "HL7_EMPTY" if entry.blank else what_it_is(entry.head), 1
+        else:
+            code, records = "HL7_TEXT_AFTER_ENVELOPE" if entry.offset else "HL7_TEXT_BEFORE_MESSAGE", 0
+        rejects.add_one(e, code, records, entry.offset + entry.skip, entry.length, entry.digest)
+
+
+def what_it_is(head: bytes) -> str:
+    """The code of an object without a message that begins with these bytes."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if len(head.translate(None, _CONTROLS)) < len(head):
+        return "HL7_BINARY"
+    if text[:1] in (b"{", b"["):
+        return "HL7_JSON"
+    return "HL7_XML" if text[:1] == b"<" else "HL7_NO_MESSAGE"
+
+
+def _pieces(chunk: Chunk, entry: Integers) -> pa.Array:
+    return pa.array([e.piece.ordinal for e in chunk.entries], pa.int32()).take(pa.array(entry))
+
+
+def _objects(chunk: Chunk, entry: Integers) -> pa.Array:
+    return pa.array([e.piece.object.uri for e in chunk.entries], pa.string()).take(pa.array(entry))
+
+
+def _reject_table(chunk: Chunk, columns: tuple[Integers, Integers, Integers, Integers, Integers, Bytes]) -> pa.Table:
+    entry, code, records, offset, length, digest = columns
+    if not len(entry):
+        return REJECTS.empty_table()
+    which = pa.array(code)
+    return pa.table(
+        [
+            _pieces(chunk, entry),
+            pa.array([c for c, _ in _CODES]).take(which),
+            pa.array([p for _, p in _CODES]).take(which),
+            pa.array(records, pa.int64()),
+            _objects(chunk, entry),
+            pa.array(offset, pa.int64()),
+            pa.array(length, pa.int64()),
+            pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(32), len(digest), [None, pa.py_buffer(np.ascontiguousarray(digest))]
+            ).cast(pa.binary()),
+        ],
+        schema=REJECTS,
+    )
+
+
+def _account_table(
+    chunk: Chunk,
+    status: npt.NDArray[np.int8],
+    columns: tuple[Integers, Integers, Integers, Integers, Integers, Bytes],
+) -> pa.Table:
+    n = len(chunk.entries)
+    entry, _, reject_records, _, reject_length, _ = columns
+    good = np.flatnonzero(status == READABLE)
+    size, records, quarantined, record_bytes, quarantined_bytes = (np.zeros(n, np.int64) for _ in range(5))
+    size[:] = [e.size if isinstance(e, Skipped) else len(e.data) for e in chunk.entries]
+    np.add.at(quarantined, entry, reject_records)
+    np.add.at(quarantined_bytes, entry, reject_length)
+    np.add.at(records, chunk.entry_of[good], 1)
+    np.add.at(record_bytes, chunk.entry_of[good], (chunk.ends[good] - chunk.starts[good]) * chunk.scale)
+    return pa.table(
+        [
+            pa.array([e.piece.ordinal for e in chunk.entries], pa.int32()),
+            pa.array(records + quarantined),
+            pa.array(quarantined),
+            pa.array(record_bytes),
+            pa.array(quarantined_bytes),
+            pa.array(size - record_bytes - quarantined_bytes),
+        ],
+        schema=ACCOUNTS,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _list_envelopes(
+    buf: Bytes,
+    kinds: npt.NDArray[np.int8],
+    entry_of: npt.NDArray[np.int32],
+    starts: Offsets,
+    ends: Offsets,
+    scale: int,
+    shift: Offsets,
+    entry_offset: Offsets,
+    skipped: Offsets,
+    whole: npt.NDArray[np.bool_],
+    last: npt.NDArray[np.bool_],
+    state: Offsets,
+    rows: npt.NDArray[np.int64],
+) -> int:
+    """rows[:, :n]: entry, kind, offset, declared count or -1, messages or -1 of the rows of ENVELOPES; returns n.
+
+    state: what the chunk before left of an open piece, and what this one leaves (see Books). A whole piece without an
+    envelope line has no rows.
+    """
+    n, i = 0, 0
+    for e in range(shift.size):
+        if skipped[e] > 0:
+            state[1] = entry_offset[e] if state[0] == 0 else state[1]
+            state[0] += skipped[e]
+        while i < kinds.size and entry_of[i] == e:
+            offset = starts[i] * scale + shift[e]
+            if kinds[i] == MSH:
+                state[1] = offset if state[0] == 0 else state[1]
+                state[0] += 1
+            elif kinds[i] != TEXT:
+                if state[0] > 0:
+                    rows[0, n], rows[1, n], rows[2, n], rows[3, n], rows[4, n] = e, MSH, state[1], -1, state[0]
+                    n += 1
+                declared = declared_count(buf, starts[i], ends[i])
+                rows[0, n], rows[1, n], rows[2, n], rows[3, n], rows[4, n] = e, kinds[i], offset, declared, -1
+                n += 1
+                state[0], state[2] = 0, 1
+            i += 1
+        if last[e]:
+            if state[0] > 0 and (state[2] == 1 or not whole[e]):
+                rows[0, n], rows[1, n], rows[2, n], rows[3, n], rows[4, n] = e, MSH, state[1], -1, state[0]
+                n += 1
+            state[:] = 0
+    return n

@@ -1,0 +1,309 @@
+"""Where HL7 v2 messages and envelope lines begin and end in bytes.
+
+The rule needs no context, so that any split of an object gives what the whole gives. A message starts at "MSH", an
+envelope line at "FHS", "BHS", "BTS" or "FTS" (HL7 2.9, chapter 2, 2.10.3), where
+- the byte before is CR, LF, VT, FS, NUL or Ctrl-Z, or a UTF-8 byte-order mark ends there, or the object begins there;
+- the byte behind is a possible field separator: neither letter, digit nor space, nor one of those six bytes. A bare
+  "BTS" line, without fields, is an envelope line too.
+An item runs from its start to the next start.
+"""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+
+NONE: Final = -1  # no start
+MSH: Final = 0
+FHS: Final = 1
+BHS: Final = 2
+BTS: Final = 3
+FTS: Final = 4
+TEXT: Final = 5  # what stands in an object before its first start
+KINDS: Final = ("MSH", "FHS", "BHS", "BTS", "FTS", "TEXT")
+LOOK_BEHIND: Final = 4  # bytes around a start that decide whether it is one
+LOOK_AHEAD: Final = 4
+
+READABLE: Final = 0
+SHORT: Final = 1  # MSH ends before MSH-3
+SEPARATORS: Final = 2  # they are not distinct, or one is a letter, digit, space, control or not ASCII
+_BLOCK: Final = 64
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_terminator(c: int) -> bool:
+    """Whether c is CR, LF, VT, FS, NUL or Ctrl-Z."""
+    return c == 13 or c == 10 or c == 11 or c == 28 or c == 0 or c == 26
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_mark(buf: Bytes, at: int, low: int, high: int) -> bool:
+    """Whether buf[at:at + 3] is a UTF-8 byte-order mark and lies within [low, high)."""
+    return at >= low and at + 3 <= high and buf[at] == 0xEF and buf[at + 1] == 0xBB and buf[at + 2] == 0xBF
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_alphanumeric(c: int) -> bool:
+    return 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
+
+
+@njit(cache=True, nogil=True)
+def _name_at(buf: Bytes, at: int) -> int:
+    """The kind that the three bytes at `at` name, or NONE."""
+    a, b, c = buf[at], buf[at + 1], buf[at + 2]
+    if a == 77 and b == 83 and c == 72:
+        return MSH
+    if c != 83 or (a != 70 and a != 66) or (b != 72 and b != 84):
+        return NONE
+    if b == 72:
+        return FHS if a == 70 else BHS
+    return FTS if a == 70 else BTS
+
+
+@njit(cache=True, nogil=True)
+def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
+    """The kind of the start at `at`, or NONE. Reads within [low, high), where high may be the end of the object;
+    at `line_start` a line begins whatever stands before it."""
+    if at + 3 > high:
+        return NONE
+    kind = _name_at(buf, at)
+    if kind == NONE:
+        return NONE
+    behind = at == line_start or (at > low and is_terminator(buf[at - 1])) or _is_mark(buf, at - 3, low, high)
+    if not behind:
+        return NONE
+    if at + 3 == high:
+        return kind if kind >= BTS else NONE
+    c = buf[at + 3]
+    if is_terminator(c):
+        return kind if kind >= BTS else NONE
+    return NONE if c == 32 or _is_alphanumeric(c) else kind
+
+
+@njit(cache=True, nogil=True)
+def first_start(buf: Bytes, begin: int, end: int, high: int, line_start: int) -> int:
+    """The first position in [begin, end) at which something starts, or -1; see kind_at."""
+    for at in range(begin, min(end, high - 2)):
+        if kind_at(buf, at, 0, high, line_start) != NONE:
+            return at
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def last_start(buf: Bytes, begin: int, end: int, high: int) -> int:
+    """The last position in [begin, end) at which something starts, or -1; see kind_at."""
+    for at in range(min(end, high - 2) - 1, begin - 1, -1):
+        if kind_at(buf, at, 0, high, -1) != NONE:
+            return at
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _names_in_block(buf: Bytes, at: int) -> bool:
+    """Whether one of the five names begins in buf[at:at + 64]; vectorised."""
+    found = np.uint8(0)
+    for j in range(_BLOCK):
+        a, b, c = buf[at + j], buf[at + j + 1], buf[at + j + 2]
+        message = (a == 77) & (b == 83) & (c == 72)
+        line = (c == 83) & ((b == 72) | (b == 84)) & ((a == 70) | (a == 66))
+        found |= np.uint8(message | line)
+    return bool(found)
+
+
+@njit(cache=True, nogil=True)
+def find_items(
+    buf: Bytes,
+    run_starts: Offsets,
+    at_object_start: npt.NDArray[np.bool_],
+    starts: Offsets,
+    kinds: npt.NDArray[np.int8],
+    run_of: npt.NDArray[np.int32],
+) -> int:
+    """Starts, kinds and runs of all items; run r is buf[run_starts[r]:run_starts[r + 1]], and its first byte begins a
+    line. A run at the start of an object that begins with none of the names begins with a TEXT item.
+
+    Returns how many items there are; those beyond the capacity of the arrays are counted, not stored.
+    """
+    n = 0
+    for r in range(run_starts.size - 1):
+        low, high = run_starts[r], run_starts[r + 1]
+        if at_object_start[r] and low < high and kind_at(buf, low, low, high, low) == NONE:
+            if n < starts.size:
+                starts[n], kinds[n], run_of[n] = low, TEXT, r
+            n += 1
+        for block in range(low, high, _BLOCK):
+            if not _names_in_block(buf, block):
+                continue
+            for at in range(block, min(block + _BLOCK, high - 2)):
+                kind = kind_at(buf, at, low, high, low)
+                if kind != NONE:
+                    if n < starts.size:
+                        starts[n], kinds[n], run_of[n] = at, kind, r
+                    n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def content_end(buf: Bytes, start: int, end: int) -> int:
+    """The end of buf[start:end] without the terminators and byte-order marks at its end."""
+    while end > start:
+        if is_terminator(buf[end - 1]):
+            end -= 1
+        elif _is_mark(buf, end - 3, start, end):
+            end -= 3
+        else:
+            break
+    return end
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_blank(c: int) -> bool:
+    return c == 32 or c == 9 or is_terminator(c)
+
+
+@njit(cache=True, nogil=True)
+def text_start(buf: Bytes, start: int, end: int) -> int:
+    """Where the first byte of buf[start:end] stands that is neither blank, terminator nor byte-order mark, else end."""
+    while start < end:
+        if _is_blank(buf[start]):
+            start += 1
+        elif _is_mark(buf, start, start, end):
+            start += 3
+        else:
+            break
+    return start
+
+
+@njit(cache=True, nogil=True)
+def text_end(buf: Bytes, start: int, end: int) -> int:
+    """Behind the last byte of buf[start:end] that is neither blank, terminator nor byte-order mark, else start."""
+    while end > start:
+        if _is_blank(buf[end - 1]):
+            end -= 1
+        elif _is_mark(buf, end - 3, start, end):
+            end -= 3
+        else:
+            break
+    return end
+
+
+@njit(cache=True, nogil=True)
+def line_end(buf: Bytes, start: int, end: int) -> int:
+    """Where the first terminator of buf[start:end] stands, else end."""
+    while start < end and not is_terminator(buf[start]):
+        start += 1
+    return start
+
+
+@njit(cache=True, nogil=True)
+def measure_items(
+    buf: Bytes,
+    starts: Offsets,
+    kinds: npt.NDArray[np.int8],
+    limits: Offsets,
+    ends: Offsets,
+    text_starts: Offsets,
+    text_ends: Offsets,
+) -> None:
+    """For item i in [starts[i], limits[i]): ends[i], the end of the message's content or of the envelope line (its
+    start for TEXT), and [text_starts[i], text_ends[i]), what follows it that is neither record nor envelope."""
+    for i in range(starts.size):
+        if kinds[i] == MSH:
+            ends[i] = content_end(buf, starts[i], limits[i])
+            text_starts[i] = text_ends[i] = ends[i]
+            continue
+        ends[i] = starts[i] if kinds[i] == TEXT else line_end(buf, starts[i], limits[i])
+        text_starts[i] = text_start(buf, ends[i], limits[i])
+        text_ends[i] = text_end(buf, text_starts[i], limits[i])
+
+
+@njit(cache=True, nogil=True)
+def _is_separator(c: int) -> bool:
+    """Whether c is printable ASCII, and neither letter, digit nor space."""
+    return 32 < c < 127 and not _is_alphanumeric(c)
+
+
+@njit(cache=True, nogil=True)
+def _separators(buf: Bytes, start: int, end: int) -> tuple[int, int]:
+    """(READABLE, SHORT or SEPARATORS, end of MSH-2) of the MSH segment buf[start:end]."""
+    separator = buf[start + 3]
+    at = start + 4
+    while at < end and buf[at] != separator:
+        at += 1
+    if not _is_separator(separator):
+        return SEPARATORS, at
+    if at >= end or at == start + 4:
+        return SHORT, at
+    if at - start - 4 > 5:
+        return SEPARATORS, at
+    for i in range(start + 4, at):
+        if not _is_separator(buf[i]):
+            return SEPARATORS, at
+        for j in range(i + 1, at):
+            if buf[i] == buf[j]:
+                return SEPARATORS, at
+    return READABLE, at
+
+
+@njit(cache=True, nogil=True)
+def read_headers(
+    buf: Bytes,
+    starts: Offsets,
+    ends: Offsets,
+    status: npt.NDArray[np.int8],
+    charset: npt.NDArray[np.int16],
+    aliases: Offsets,
+    names: npt.NDArray[np.int16],
+) -> None:
+    """status[i]: whether the separators of message i can be used (READABLE, SHORT, SEPARATORS); charset[i]: what the
+    first repetition of its MSH-18 declares, read with its own separators (see charsets.resolve)."""
+    for i in range(starts.size):
+        end = starts[i] + 4
+        while end < ends[i] and buf[end] != 13 and buf[end] != 10:
+            end += 1
+        end = min(end, ends[i])
+        charset[i] = UNDECLARED
+        status[i], at = _separators(buf, starts[i], end)
+        if status[i] != READABLE:
+            continue
+        separator, component, repetition = buf[starts[i] + 3], buf[starts[i] + 4], buf[starts[i] + 4]
+        if at - starts[i] > 5:
+            repetition = buf[starts[i] + 5]
+        field = 2
+        while at < end and field < 18:
+            field += buf[at] == separator
+            at += 1
+        begin = at
+        while at < end and buf[at] != separator and buf[at] != component and buf[at] != repetition:
+            at += 1
+        if at > begin:
+            charset[i] = resolve(fingerprint(buf, begin, at), aliases, names)
+
+
+@njit(cache=True, nogil=True)
+def declared_count(buf: Bytes, start: int, end: int) -> int:
+    """The number in the first field of the envelope line buf[start:end], or -1 if it is none of up to 18 digits."""
+    if start + 4 >= end:
+        return -1
+    separator = buf[start + 3]
+    value, digits = np.int64(0), 0
+    for at in range(start + 4, end):
+        c = buf[at]
+        if c == separator:
+            break
+        if 48 <= c <= 57:
+            value, digits = value * 10 + np.int64(c) - 48, digits + 1
+        elif c != 32:
+            return -1
+        if digits > 18:
+            return -1
+    return value if digits else -1  # type: ignore[return-value]

@@ -1,0 +1,284 @@
+"""Pieces of objects → runs of whole records, with memory bounded by the chunk size and the longest record.
+
+A run begins at the start of its object or at a record start, and ends where the next item starts or where the object
+ends. The bytes of a range piece before its first record start belong to the piece before; behind its `end` the last
+record is read to its own end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from connectors.contract import Piece
+from connectors.hl7v2 import boundaries
+from connectors.hl7v2.boundaries import LOOK_AHEAD, LOOK_BEHIND, MSH, TEXT
+
+HEAD: Final = 4096  # bytes of an object that say what it is
+_FOREVER: Final = 1 << 62
+_WIDE: Final = re.compile(
+    rb"(?:[\r\n\v]\0)*(?:M\0S|[FB]\0H)\0[SH]\0|(?:\0[\r\n\v])*\0(?:M\0S|[FB]\0H)\0[SH]", re.DOTALL
+)
+_SPACE_BYTES: Final = b" \t\r\n\v\x1c\0\x1a"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Whole records of one piece: `data` stands at byte `offset` of the object.
+
+    final: it ends where the object ends. last: nothing of the piece follows. byte_order: "little" or "big" for UTF-16,
+    else empty. A piece in whose range nothing begins gives one run without bytes.
+    """
+
+    piece: Piece
+    offset: int
+    data: bytes
+    final: bool
+    last: bool
+    byte_order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item too long to be held: read through and hashed, not kept.
+
+    [offset, offset + size) is the whole item, [offset + skip, offset + skip + length) its content, whose SHA-256 is
+    `digest`. kind: MSH, or TEXT for what is no record. last: nothing of the piece follows. head: the first bytes of an
+    object that is one such item, else empty; its content is then all of it. blank: it has no other than blank bytes.
+    records: message starts in it. wide: an object in UTF-16.
+    """
+
+    piece: Piece
+    offset: int
+    size: int
+    skip: int
+    length: int
+    digest: bytes
+    kind: int
+    last: bool
+    records: int = 0
+    blank: bool = False
+    head: bytes = b""
+    wide: bool = False
+    data: bytes = b""
+    byte_order: str = ""
+
+
+class _Window:
+    """The bytes of a piece that are held: data[0] stands at byte `offset` of the object."""
+
+    def __init__(self, piece: Piece) -> None:
+        self.blocks = iter(piece.blocks)
+        self.data = bytearray(piece.before if piece.start else b"")
+        self.offset = piece.start - len(self.data)
+        self.ended = False
+
+    def fill(self, size: int) -> None:
+        """Read until `size` bytes are held or the object ends."""
+        while len(self.data) < size and not self.ended:
+            block = next(self.blocks, None)
+            if block is None:
+                self.ended = True
+            else:
+                self.data += block
+
+    def take(self, size: int) -> bytes:
+        """Remove and return the first `size` bytes."""
+        taken = bytes(memoryview(self.data)[:size]) if size < len(self.data) else bytes(self.data)
+        self.drop(size)
+        return taken
+
+    def drop(self, size: int) -> None:
+        del self.data[:size]
+        self.offset += size
+
+    def first_start(self, begin: int, end: int) -> int:
+        """The first start in data[begin:end], or -1. Without the object's end, the last bytes are not looked at."""
+        end = min(end, len(self.data) - (0 if self.ended else LOOK_AHEAD - 1))
+        if begin >= end:
+            return -1
+        view = np.frombuffer(self.data, np.uint8)
+        return int(boundaries.first_start(view, begin, end, len(self.data), -1))
+
+    def last_start(self, begin: int) -> int:
+        """The last start in data[begin:] that the bytes held decide, or -1."""
+        end = len(self.data) - LOOK_AHEAD + 1
+        if begin >= end:
+            return -1
+        return int(boundaries.last_start(np.frombuffer(self.data, np.uint8), begin, end, len(self.data)))
+
+
+def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run | Skipped]:
+    """The runs of a piece in order, each of about chunk_bytes (a longer record makes a longer run).
+
+    Raises what reading the piece's blocks raises.
+    """
+    window = _Window(piece)
+    end = _FOREVER if piece.end is None else piece.end
+    if piece.start == 0:
+        window.fill(chunk_bytes)
+        byte_order = _byte_order(window.data)
+        if byte_order:
+            yield _wide_object(window, piece, byte_order, max_record_bytes)
+            return
+    elif not _seek_first_start(window, piece.start, end, chunk_bytes):
+        yield Run(piece, piece.start, b"", final=False, last=True)
+        return
+    yield from _runs_from_start(window, piece, end, chunk_bytes, max_record_bytes)
+
+
+def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -> bool:
+    """Drop what is before the first start at or behind `start`; False if that is not before `end`."""
+    scanned = start
+    while scanned < end:
+        window.fill(scanned - window.offset + chunk_bytes)
+        at = window.first_start(scanned - window.offset, end - window.offset)
+        if at >= 0:
+            window.drop(at)
+            return True
+        if window.ended:
+            return False
+        scanned = window.offset + len(window.data) - LOOK_AHEAD + 1
+        window.drop(max(scanned - window.offset - LOOK_BEHIND, 0))
+    return False
+
+
+def _runs_from_start(
+    window: _Window, piece: Piece, end: int, chunk_bytes: int, max_record_bytes: int
+) -> Iterator[Run | Skipped]:
+    """The runs of a window whose first byte is the start of the object or of an item."""
+    scanned, wanted = 1, chunk_bytes
+    while True:
+        window.fill(wanted)
+        offset = window.offset
+        if offset + len(window.data) > end:
+            stop = window.first_start(max(end - offset, scanned), _FOREVER)
+            if stop >= 0:
+                yield Run(piece, offset, window.take(stop), final=False, last=True)
+                return
+        if window.ended:
+            yield Run(piece, offset, window.take(len(window.data)), final=True, last=True)
+            return
+        cut = window.last_start(scanned)
+        if cut >= 0:
+            yield Run(piece, offset, window.take(cut), final=False, last=False)
+            scanned, wanted = 1, chunk_bytes
+            continue
+        scanned = max(len(window.data) - LOOK_AHEAD + 1, scanned)
+        wanted = len(window.data) + chunk_bytes
+        held = boundaries.kind_at(np.frombuffer(window.data, np.uint8), 0, 0, len(window.data), 0)
+        if len(window.data) <= (max_record_bytes if held == MSH else chunk_bytes):
+            continue
+        if held not in (MSH, boundaries.NONE):
+            line = int(boundaries.line_end(np.frombuffer(window.data, np.uint8), 0, len(window.data)))
+            if line == len(window.data) and line <= max_record_bytes:
+                continue
+            yield Run(piece, offset, window.take(line), final=False, last=False)
+        skipped = _skip(window, piece, MSH if held == MSH else TEXT, end, chunk_bytes)
+        yield skipped
+        if skipped.last:
+            return
+        scanned, wanted = 1, chunk_bytes
+
+
+class _Content:
+    """The digest of a stream without what is blank at its ends; the stream comes in any pieces."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+        self.digest = hashlib.sha256()
+        self.with_blanks = self.digest
+        self.size = self.skip = self.length = 0
+
+    def add(self, data: bytes) -> None:
+        view = np.frombuffer(data, np.uint8)
+        begin = 0
+        if not self.length and self.kind == TEXT:
+            begin = int(boundaries.text_start(view, 0, len(data)))
+            self.skip += begin
+        trimmed = boundaries.content_end if self.kind == MSH else boundaries.text_end
+        stop = int(trimmed(view, begin, len(data)))
+        if stop > begin:
+            self.with_blanks.update(data[begin:stop])
+            self.digest = self.with_blanks.copy()
+            self.length = self.size + stop - self.skip
+            begin = stop
+        if self.length:
+            self.with_blanks.update(data[begin:])
+        self.size += len(data)
+
+
+def _skip(window: _Window, piece: Piece, kind: int, end: int, chunk_bytes: int) -> Skipped:
+    """Read through the item at the front of the window, and leave the window at the next start."""
+    offset, scanned = window.offset, 1
+    head = bytes(window.data[:HEAD]) if offset == 0 and kind == TEXT else b""
+    content, everything = _Content(kind), hashlib.sha256()
+    while True:
+        at = window.first_start(scanned, _FOREVER)
+        done = at >= 0 or window.ended
+        cut = at if at >= 0 else len(window.data)
+        if not done:
+            cut = max(_uncut_mark(window.data, cut - LOOK_BEHIND - LOOK_AHEAD), 0)
+        taken = window.take(cut)
+        content.add(taken)
+        everything.update(taken)
+        if done:
+            break
+        scanned = max(len(window.data) - LOOK_AHEAD + 1, 1)
+        window.fill(len(window.data) + chunk_bytes)
+    at_end = window.ended and not window.data
+    whole = at_end and bool(head)
+    return Skipped(
+        piece,
+        offset,
+        content.size,
+        skip=0 if whole else content.skip,
+        length=content.size if whole else content.length,
+        digest=(everything if whole else content.digest).digest(),
+        kind=kind,
+        last=at_end or window.offset >= end,
+        records=1 if kind == MSH else 0,
+        blank=not content.length,
+        head=head if whole else b"",
+    )
+
+
+def _uncut_mark(data: bytearray, cut: int) -> int:
+    """The cut, moved to the front of a byte-order mark that it would divide."""
+    for back in (1, 2):
+        if cut >= back and data[cut - back : cut - back + 3] == b"\xef\xbb\xbf":
+            return cut - back
+    return cut
+
+
+def _byte_order(head: bytearray) -> str:
+    """ "little" or "big" if an object that begins so is in UTF-16 (by its mark, or by the NULs of its first name)."""
+    if head[:2] == b"\xff\xfe":
+        return "little"
+    if head[:2] == b"\xfe\xff":
+        return "big"
+    found = _WIDE.match(head[:64])
+    if not found:
+        return ""
+    return "big" if head[0] == 0 else "little"
+
+
+def _wide_object(window: _Window, piece: Piece, byte_order: str, max_record_bytes: int) -> Run | Skipped:
+    """An object in UTF-16 is read whole, whatever the range; over max_record_bytes it is read through instead."""
+    window.fill(max_record_bytes + 1)
+    if len(window.data) <= max_record_bytes:
+        return Run(piece, 0, window.take(len(window.data)), final=True, last=True, byte_order=byte_order)
+    name = "MSH".encode("utf-16-le" if byte_order == "little" else "utf-16-be")
+    digest, records, size, tail = hashlib.sha256(), 0, 0, b""
+    while window.data:
+        data = window.take(len(window.data))
+        digest.update(data)
+        records += (tail + data).count(name)
+        size, tail = size + len(data), data[-len(name) + 1 :]
+        window.fill(1 << 20)
+    return Skipped(piece, 0, size, 0, size, digest.digest(), TEXT, last=True, records=max(records, 1), wide=True)
