@@ -1,0 +1,171 @@
+"""A draft becomes an entry: balance, leaves, root, entry N if absent, then one Delta commit a table."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connectors.errors import LakeError
+from connectors.lake import merkle
+from connectors.lake.balance import check_balance
+from connectors.lake.canonical import Json, canonical
+from connectors.lake.inputs import DONE, INPUTS, LEAVES, put_inputs, put_leaves, read_table, removed_of
+from connectors.lake.layout import FORMAT, inputs_key, leaves_key
+from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
+from connectors.lake.parts import Part
+from connectors.storage import Store
+
+READERS = 16
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a run wants to commit.
+
+    inputs: in the schema INPUTS, one row for each object whose outcome this entry says. counts: `objects` {listed,
+    written, done, quarantined, deferred}, `records` {read, written, quarantined, duplicate}, `bytes` {read, records,
+    quarantined, envelope}. tables: table → rows in `parts`. planned: number of the log's head that the plan was made
+    against; entries after it are searched for the same objects (None: the head that the lake's handle last read).
+    removed: paths that a vacuum takes away. notes: values that canonical JSON can hold; they stand in the open.
+    """
+
+    zone: str
+    run_id: str
+    parts: Sequence[Part]
+    inputs: pa.Table
+    counts: Mapping[str, Mapping[str, int]]
+    tables: Mapping[str, int]
+    started: datetime
+    ended: datetime
+    kind: str = "ingest"
+    code_version: str = ""
+    environment_digest: str = ""
+    pipeline_digest: str = ""
+    policy_digest: str = ""
+    key_id: str = ""
+    notes: Mapping[str, Json] = field(default_factory=dict)
+    planned: int | None = None
+    removed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Of the lake and of the zone's binding, as entries carry them."""
+
+    lake: str
+    binding: str | None
+
+
+def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, signer: Ed25519PrivateKey) -> Entry:
+    """Create the next entry of the log from the draft. When it returns, the draft is committed.
+
+    Raises LakeError if the draft does not balance, LostRace if others took its objects, PartsGone if its parts are
+    not all in the lake; then nothing is committed.
+    """
+    check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
+    planned = log.head[0] if draft.planned is None else draft.planned
+    log.refresh()
+    check_race(store, draft, log.entries[planned:])
+    check_parts(store, draft.parts)
+    content = _content(store, draft, identity)
+    while (entry := log.append(content, signer)) is None:
+        others = log.refresh()
+        check_race(store, draft, others)
+        if any(other.kind == "vacuum" for other in others):
+            check_parts(store, draft.parts)
+    return entry
+
+
+def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
+    """Raises LostRace if one of the entries took a key of the draft, PartsGone if one takes away a part of it."""
+    ours = draft.inputs["key"].filter(pc.is_in(draft.inputs["outcome"], value_set=pa.array(DONE)))
+    took = []
+    removed: set[str] = set()
+    for other in others:
+        if other.kind == "vacuum":
+            removed.update(removed_of(read_table(store.get(leaves_key(other.leaves)), LEAVES)))
+        elif other.zone == draft.zone and other.inputs is not None:
+            theirs = read_table(store.get(inputs_key(other.inputs)), INPUTS, ["key", "outcome"])
+            done = theirs.filter(pc.is_in(theirs["outcome"], value_set=pa.array(DONE)))
+            if pc.any(pc.is_in(done["key"], value_set=ours)).as_py():
+                took.append(other)
+    if took:
+        raise LostRace(others)
+    if gone := removed.intersection(part.path for part in draft.parts):
+        raise PartsGone(gone)
+
+
+def check_parts(store: Store, parts: Iterable[Part]) -> None:
+    """Raises PartsGone unless every part is in the store with its size."""
+
+    def missing(part: Part) -> str | None:
+        found = store.head(part.path)
+        return part.path if found is None or found.size != part.bytes else None
+
+    with ThreadPoolExecutor(READERS, "parts") as threads:
+        gone = [path for path in threads.map(missing, parts) if path is not None]
+    if gone:
+        raise PartsGone(gone)
+
+
+def leaf_data(leaf: Mapping[str, Json]) -> bytes:
+    """What a row of the file of leaves puts into the Merkle tree: its canonical JSON, nulls left out."""
+    return canonical({name: value for name, value in leaf.items() if value is not None})
+
+
+def root_of(leaves: pa.Table, inputs: str | None) -> str:
+    """The Merkle root of an entry: each row of its leaves, then {"inputs": SHA-256 of the file}, if it has one."""
+    data = [leaf_data(row) for row in leaves.to_pylist()]
+    return merkle.root(data if inputs is None else [*data, canonical({"inputs": inputs})]).hex()
+
+
+def _content(store: Store, draft: Draft, identity: Identity) -> dict[str, Json]:
+    inputs = put_inputs(store, draft.inputs) if draft.inputs.num_rows else None
+    leaves_digest, leaves = put_leaves(store, draft.parts, draft.removed)
+    return {
+        "format": FORMAT,
+        "lake": identity.lake,
+        "kind": draft.kind,
+        "zone": draft.zone,
+        "binding": identity.binding,
+        "run_id": draft.run_id,
+        "attempt": secrets.token_hex(8),
+        "started": _time(draft.started),
+        "ended": _time(draft.ended),
+        "counts": {name: dict(counts) for name, counts in draft.counts.items()},
+        "tables": dict(draft.tables),
+        "parts": _folders(draft.parts),
+        "leaves": leaves_digest,
+        "inputs": inputs,
+        "root": root_of(leaves, inputs),
+        "code_version": draft.code_version,
+        "environment_digest": draft.environment_digest,
+        "pipeline_digest": draft.pipeline_digest,
+        "policy_digest": draft.policy_digest,
+        "key_id": draft.key_id,
+        "writer": f"pyarrow {pa.__version__}",
+        "notes": dict(draft.notes),
+    }
+
+
+def _time(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise LakeError("DRAFT_TIME", "a draft's time has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _folders(parts: Iterable[Part]) -> dict[str, Json]:
+    folders: dict[str, dict[str, int]] = {}
+    for part in parts:
+        totals = folders.setdefault(part.path.rpartition("/")[0], {"parts": 0, "rows": 0, "bytes": 0})
+        totals["parts"] += 1
+        totals["rows"] += part.rows
+        totals["bytes"] += part.bytes
+    return dict(folders)

@@ -1,0 +1,58 @@
+"""Files of the lake as pyarrow reads them: by ranges, whatever the store."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import ObjectChanged
+from connectors.storage import Store
+
+
+class RangedFile(io.RawIOBase):
+    """A file of a store, of which only what is read is fetched."""
+
+    def __init__(self, store: Store, path: str, size: int) -> None:
+        super().__init__()
+        self._store, self._path, self._size, self._at = store, path, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size < 0 else min(self._size, self._at + size)
+        data = self._store.get_range(self._path, self._at, end) if end > self._at else b""
+        self._at += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def open_part(store: Store, path: str, size: int) -> pq.ParquetFile:
+    """A part as a Parquet file. Raises ObjectChanged if it is gone, ArrowInvalid if it is no Parquet."""
+    return pq.ParquetFile(pa.PythonFile(RangedFile(store, path, size), mode="r"))
+
+
+def read_footer(store: Store, path: str, size: int) -> pq.FileMetaData | None:
+    """What the part's footer says, or None if the part is gone."""
+    try:
+        return open_part(store, path, size).metadata
+    except ObjectChanged:
+        return None

@@ -1,0 +1,207 @@
+"""The audited lake: parts, the log that names them, and the Delta tables over both."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connectors.errors import ConfigError
+from connectors.lake import delta
+from connectors.lake.binding import Binding, bind, bound
+from connectors.lake.canonical import canonical
+from connectors.lake.commit import Draft, Identity, make_entry
+from connectors.lake.files import open_part
+from connectors.lake.inputs import INPUTS, LEAVES, DoneIndex, parts_of, read_table
+from connectors.lake.layout import (
+    FORMAT,
+    MARKER,
+    ZONES,
+    inputs_key,
+    leaves_key,
+    public_key_key,
+    table_path,
+)
+from connectors.lake.log import Entry, RunLog
+from connectors.lake.parts import Part
+from connectors.lake.signing import key_id, to_pem
+from connectors.storage import StorageOptions, Store, open_store
+
+
+@dataclass(frozen=True)
+class BundleParts:
+    """The parts of a bundle that one entry added."""
+
+    entry: int
+    bundle: str
+    parts: tuple[Part, ...]
+
+
+class Lake:
+    """A lake as its log said when it was opened or last refreshed. Not for several threads at once."""
+
+    def __init__(self, store: Store, identity: str, signer: Ed25519PrivateKey | None) -> None:
+        self.store = store
+        self._identity = identity
+        self._signer = signer
+        self._log = RunLog(store)
+        self._log.read()
+        # A leaf file never changes under its name, so what was read of it stays true.
+        self._parts = lru_cache(maxsize=64)(self._read_parts)
+
+    @classmethod
+    def open(cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey | None = None) -> Lake:
+        """An existing lake; without a signer it is only read.
+
+        Raises ConfigError if there is none (LAKE_MISSING) or a newer version wrote it (LAKE_NEWER), LakeError if its
+        log is broken.
+        """
+        store = open_store(uri, options)
+        identity = lake_identity(store)
+        if identity is None:
+            raise ConfigError("LAKE_MISSING", f"{store.uri} is no lake; give the folder or prefix that ingest wrote to")
+        return cls(store, identity, signer)
+
+    @classmethod
+    def create_or_open(cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey) -> Lake:
+        """The lake, made if there is none. A store that ignores conditional writes is refused (ConfigError)."""
+        from connectors.storage.probe import probe
+
+        store = open_store(uri, options)
+        if lake_identity(store) is None:
+            probe(store)
+            store.put_if_absent(MARKER, canonical({"format": FORMAT, "lake": secrets.token_hex(16)}))
+        identity = lake_identity(store)
+        if identity is None:
+            raise ConfigError("LAKE_MISSING", f"{store.uri} does not keep what is written; use another store")
+        public = signer.public_key()
+        store.put_if_absent(public_key_key(key_id(public)), to_pem(public))
+        return cls(store, identity, signer)
+
+    @property
+    def uri(self) -> str:
+        return self.store.uri
+
+    def bind(self, zone: str, binding: Binding) -> str:
+        """Bind the zone if it is not bound yet; the SHA-256 of the binding. Raises ConfigError (ZONE_BOUND)."""
+        return bind(self.store, zone, binding)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return self._log.entries
+
+    def head(self) -> tuple[int, str]:
+        """Number and SHA-256 of the last entry; 0 and 64 zeros for an empty log."""
+        return self._log.head
+
+    def refresh(self) -> tuple[Entry, ...]:
+        """The entries that were added since the log was last read, which the lake now knows."""
+        return self._log.refresh()
+
+    def done(self, zone: str) -> DoneIndex:
+        """Which object versions the known entries of the zone wrote or quarantined."""
+        files = [(inputs_key(e.inputs), None) for e in self.entries() if e.zone == zone and e.inputs is not None]
+        columns = ["key", "version", "outcome"]
+        return DoneIndex.of(read_table(data, INPUTS, columns) for data in self.store.get_many(files))
+
+    def bundles(self, zone: str, after: int = 0) -> Iterator[BundleParts]:
+        """The zone's parts by entry and bundle, of the entries numbered above `after`."""
+        for entry in self.entries()[after:]:
+            if entry.zone != zone:
+                continue
+            groups: dict[str, list[Part]] = {}
+            for part in self._parts(entry.leaves):
+                if part.zone == zone:
+                    groups.setdefault(part.bundle, []).append(part)
+            for bundle, parts in groups.items():
+                yield BundleParts(entry.number, bundle, tuple(parts))
+
+    def parts(self, zone: str, after: int = 0) -> Iterator[Part]:
+        """The zone's parts, those of an entry and bundle together, of the entries numbered above `after`."""
+        for group in self.bundles(zone, after):
+            yield from group.parts
+
+    def record_ids(self, zone: str, table: str, object_values: pa.Array) -> pa.Table:
+        """Columns _object, _record_id, occurrences (int64): the records that the table holds of these objects.
+
+        object_values: text, as in the table's `_object`. Row groups whose statistics exclude them are not read.
+        """
+        folder = table_path(zone, table)
+        named = (p for e in self.entries() if folder in e.folders for p in self._parts(e.leaves))
+        wanted = pc.unique(pa.array(object_values, pa.string()) if isinstance(object_values, list) else object_values)
+        found = [rows for p in named if p.path.rpartition("/")[0] == folder for rows in self._records(p, wanted)]
+        schema = pa.schema([("_object", pa.string()), ("_record_id", pa.binary())])
+        grouped = pa.concat_tables([schema.empty_table(), *found]).group_by(
+            ["_object", "_record_id"], use_threads=False
+        )
+        return grouped.aggregate([([], "count_all")]).rename_columns(["_object", "_record_id", "occurrences"])
+
+    def _records(self, part: Part, wanted: pa.Array) -> Iterator[pa.Table]:
+        file = open_part(self.store, part.path, part.bytes)
+        column = file.schema_arrow.get_field_index("_object")
+        low, high = (pc.min_max(wanted)[side].as_py() for side in ("min", "max"))
+        for group in range(file.num_row_groups):
+            statistics = file.metadata.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max and (statistics.max < low or statistics.min > high):
+                continue
+            rows = file.read_row_group(group, columns=["_object", "_record_id"])
+            yield rows.select(["_object", "_record_id"]).filter(pc.is_in(rows["_object"], value_set=wanted))
+
+    def create_tables(self, zone: str, schemas: dict[str, pa.Schema]) -> None:
+        """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack."""
+        for table, schema in schemas.items():
+            delta.create(self.store, table_path(zone, table), schema)
+
+    def commit(self, draft: Draft) -> Entry:
+        """Commit a draft: an entry of the log, then the Delta tables up to it.
+
+        Raises LakeError (BALANCE), LostRace or PartsGone with nothing committed. A TransientError of a Delta table
+        (TABLE_BUSY, TABLE_COMMIT, STORE_UNAVAILABLE) comes when the entry stands: `roll_forward` does the rest.
+        """
+        if self._signer is None:
+            raise ConfigError("SIGNER_MISSING", "this lake was opened to be read; give a signing key")
+        binding = bound(self.store, draft.zone) if draft.zone in ZONES else None
+        entry = make_entry(self.store, self._log, draft, Identity(self._identity, binding), self._signer)
+        for folder in entry.folders:
+            self._bring_up(folder)
+        return entry
+
+    def roll_forward(self) -> int:
+        """Bring every Delta table up to the log; how many commits this took. Idempotent, and safe from several
+        processes at once."""
+        folders = sorted({folder for entry in self.entries() for folder in entry.folders})
+        return sum(self._bring_up(folder) for folder in folders)
+
+    def _bring_up(self, folder: str) -> int:
+        entries = [entry for entry in self.entries() if folder in entry.folders]
+        return delta.bring_up(self.store, folder, entries, lambda entry: self._parts_in(entry, folder))
+
+    def _parts_in(self, entry: Entry, folder: str) -> Sequence[Part]:
+        return [part for part in self._parts(entry.leaves) if part.path.rpartition("/")[0] == folder]
+
+    def _read_parts(self, leaves: str) -> Sequence[Part]:
+        return parts_of(read_table(self.store.get(leaves_key(leaves)), LEAVES))
+
+
+def lake_identity(store: Store) -> str | None:
+    """The random identity that a lake got when it was made, or None if there is no lake.
+
+    Raises ConfigError if a newer version wrote it (LAKE_NEWER) or its marker is none (LAKE_MARKER).
+    """
+    if store.head(MARKER) is None:
+        return None
+    try:
+        marker = json.loads(store.get(MARKER))
+        version, identity = int(marker["format"]), str(marker["lake"])
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "LAKE_MARKER", f"{MARKER} cannot be read, so {store.uri} is no lake of this program"
+        ) from None
+    if version > FORMAT:
+        raise ConfigError("LAKE_NEWER", f"the lake has format {version}, this version knows {FORMAT}; use a newer one")
+    return identity
