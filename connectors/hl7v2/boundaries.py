@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
+from connectors.hl7v2.lanes import LANES, first_bit, names_mask
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -36,7 +37,6 @@ LOOK_AHEAD: Final = 4
 READABLE: Final = 0
 SHORT: Final = 1  # MSH ends before MSH-3
 SEPARATORS: Final = 2  # they are not distinct, or one is a letter, digit, space, control or not ASCII
-_BLOCK: Final = 64
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -108,18 +108,6 @@ def last_start(buf: Bytes, begin: int, end: int, high: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _names_in_block(buf: Bytes, at: int) -> bool:
-    """Whether one of the five names begins in buf[at:at + 64]; vectorised."""
-    found = np.uint8(0)
-    for j in range(_BLOCK):
-        a, b, c = buf[at + j], buf[at + j + 1], buf[at + j + 2]
-        message = (a == 77) & (b == 83) & (c == 72)
-        line = (c == 83) & ((b == 72) | (b == 84)) & ((a == 70) | (a == 66))
-        found |= np.uint8(message | line)
-    return bool(found)
-
-
-@njit(cache=True, nogil=True)
 def find_items(
     buf: Bytes,
     run_starts: Offsets,
@@ -129,7 +117,8 @@ def find_items(
     run_of: npt.NDArray[np.int32],
 ) -> int:
     """Starts, kinds and runs of all items; run r is buf[run_starts[r]:run_starts[r + 1]], and its first byte begins a
-    line. A run at the start of an object that begins with none of the names begins with a TEXT item.
+    line. A run at the start of an object that begins with none of the names begins with a TEXT item. 66 bytes behind
+    the last run are readable.
 
     Returns how many items there are; those beyond the capacity of the arrays are counted, not stored.
     """
@@ -140,10 +129,11 @@ def find_items(
             if n < starts.size:
                 starts[n], kinds[n], run_of[n] = low, TEXT, r
             n += 1
-        for block in range(low, high, _BLOCK):
-            if not _names_in_block(buf, block):
-                continue
-            for at in range(block, min(block + _BLOCK, high - 2)):
+        for block in range(low, high, LANES):
+            mask = names_mask(buf.ctypes.data + block)
+            while mask:
+                at = block + first_bit(mask)
+                mask &= mask - np.uint64(1)
                 kind = kind_at(buf, at, low, high, low)
                 if kind != NONE:
                     if n < starts.size:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from connectors.hl7v2.lanes import LANES, high_mask
+
 NAMES: Final = (
     "ASCII",
     *(f"8859/{part}" for part in (*range(1, 12), 13, 14, 15)),
@@ -100,17 +102,15 @@ def _rows() -> list[dict[str, str]]:
 def any_high(buf: Bytes, start: int, end: int) -> bool:
     """Whether a byte of buf[start:end] is 0x80 or more."""
     i = start
-    while i + 256 <= end:
-        high = np.uint8(0)
-        for j in range(256):
-            high |= buf[i + j]
-        if high & 0x80:
+    while i + LANES <= end:
+        if high_mask(buf.ctypes.data + i):
             return True
-        i += 256
-    high = np.uint8(0)
-    for j in range(i, end):
-        high |= buf[j]
-    return bool(high >= 0x80)
+        i += LANES
+    while i < end:
+        if buf[i] >= 0x80:
+            return True
+        i += 1
+    return False
 
 
 @njit(cache=True, nogil=True)
@@ -159,10 +159,11 @@ def decide(
     sizes[i] becomes the length of the message in UTF-8, or -1 where it cannot be decoded. assumed[i]: it holds bytes
     above ASCII and declares no set, or ASCII, so that its set is a guess.
     """
+    plain = starts.size == 0 or not any_high(buf, starts[0], ends[-1])
     for i in range(starts.size):
         size = ends[i] - starts[i]
         sizes[i] = -1 if charset[i] == UTF16 else size
-        if not any_high(buf, starts[i], ends[i]):
+        if plain or not any_high(buf, starts[i], ends[i]):
             charset[i] = ASCII if charset[i] == UNDECLARED else charset[i]
             continue
         if charset[i] == UNDECLARED or charset[i] == ASCII:
