@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import UNSIGNED
 from botocore.credentials import Credentials as Found
-from botocore.exceptions import BotoCoreError
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError
 
 from connectors.errors import AccessError
 from connectors.storage.options import StorageOptions
@@ -33,8 +34,13 @@ class Credentials:
     def __reduce__(self) -> tuple[type[Credentials], tuple[StorageOptions]]:
         return type(self), (self._options,)
 
+    def find(self) -> None:
+        """Asks the chain now. Raises AccessError where it finds nothing."""
+        if not self._options.anonymous:
+            self._current()
+
     def __call__(self) -> S3Credential:
-        found = self._found.get_frozen_credentials()
+        found = self._current()
         return {
             "access_key_id": found.access_key or "",
             "secret_access_key": found.secret_key or "",
@@ -55,7 +61,7 @@ class Credentials:
         """The credentials under the names of AWS's environment variables. Secret."""
         if self._options.anonymous:
             return {"AWS_SKIP_SIGNATURE": "true"}
-        found = self._found.get_frozen_credentials()
+        found = self._current()
         named = {"AWS_ACCESS_KEY_ID": found.access_key, "AWS_SECRET_ACCESS_KEY": found.secret_key}
         if found.token:
             named["AWS_SESSION_TOKEN"] = found.token
@@ -70,6 +76,12 @@ class Credentials:
             raise AccessError(
                 "CREDENTIALS_MISSING", f"the AWS profile cannot be used ({type(error).__name__})"
             ) from None
+
+    def _current(self) -> ReadOnlyCredentials:
+        try:
+            return self._found.get_frozen_credentials()
+        except (BotoCoreError, ClientError) as error:
+            raise AccessError("CREDENTIALS_MISSING", f"AWS gives no credentials: {type(error).__name__}") from None
 
     @cached_property
     def _found(self) -> Found:

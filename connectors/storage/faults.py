@@ -8,7 +8,7 @@ import re
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from obstore import exceptions as raised
 
-from connectors.errors import AccessError, ClinrayError, ObjectChanged, TransientError
+from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChanged, TransientError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 
@@ -46,6 +46,8 @@ def s3_error(error: Exception, uri: str) -> ClinrayError:
         return ObjectChanged("OBJECT_GONE", f"{uri} is no longer there")
     if isinstance(error, raised.PreconditionError):
         return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
+    if number == 501:
+        return ConfigError("STORE_UNSUPPORTED", f"the store of {uri} does not know an operation that is needed{status}")
     return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries{status}")
 
 

@@ -14,7 +14,7 @@ from connectors.contract import Piece, RawObject
 from connectors.errors import ClinrayError, ObjectChanged, RecordError, TransientError
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import BLOCK_BYTES, Store, open_root
+from connectors.storage.store import BLOCK_BYTES, Roots
 
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
@@ -64,10 +64,9 @@ class Reading:
         self.digests: dict[int, bytes] = {}
         self.failures: dict[int, ClinrayError] = {}
         self._spans = spans
-        self._options = options
         self._ahead = ahead or Ahead()
         self._expansion = expansion or Expansion()
-        self._stores: dict[str, Store] = {}
+        self._roots = Roots(options)
 
     def pieces(self) -> Iterator[Piece]:
         """The pieces in the order of the spans; `ordinal` is the place of the span. Raises AccessError."""
@@ -93,7 +92,7 @@ class Reading:
         """The fetch of a small whole object, or None for what is streamed or lies on this machine."""
         if not _whole(span) or span.object.size > self._ahead.small_bytes or span.object.uri.startswith("/"):
             return None
-        store, key = self._store(span.object)
+        store, key = self._roots.locate(span.object.uri)
         return threads.submit(store.get, key, etag=span.object.etag or None)
 
     def _piece(self, ordinal: int, fetch: Future[bytes] | None) -> Iterator[Piece]:
@@ -105,7 +104,7 @@ class Reading:
 
     def _object(self, ordinal: int, raw: RawObject, fetch: Future[bytes] | None) -> Piece:
         """The piece of a whole object. Its first bytes are read here, a small object entirely."""
-        store, key = self._store(raw)
+        store, key = self._roots.locate(raw.uri)
         etag = raw.etag or None
         if fetch is not None:
             stored: Iterable[bytes] = (fetch.result(),)
@@ -117,7 +116,7 @@ class Reading:
         head = next(blocks, b"")
         blocks = chain((head,), blocks) if head else blocks
         if found := kind(head[:HEAD_BYTES]):
-            blocks = decompressed(found, blocks, self._expansion, raw.uri)
+            blocks = self._decoded(found, blocks, raw.uri)
         return Piece(ordinal, raw, self._watched(ordinal, _begin(blocks)))
 
     def _range(self, ordinal: int, span: Wanted) -> Piece:
@@ -135,7 +134,7 @@ class Reading:
 
     def _range_blocks(self, ordinal: int, span: Wanted, before: int) -> Iterator[bytes]:
         """Blocks from `before` bytes in front of the range to the end of the object, those beyond its end small."""
-        store, key = self._store(span.object)
+        store, key = self._roots.locate(span.object.uri)
         etag = span.object.etag or None
         end = span.object.size if span.end is None else min(span.end, span.object.size)
         digest = hashlib.sha256()
@@ -165,6 +164,14 @@ class Reading:
             raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
         self.digests[ordinal] = digest.digest()
 
+    def _decoded(self, found: str, stored: Iterator[bytes], uri: str) -> Iterator[bytes]:
+        try:
+            yield from decompressed(found, stored, self._expansion, uri)
+        except RecordError:
+            # The rest is read for the hash alone: the quarantine names what was received.
+            deque(stored, maxlen=0)
+            raise
+
     def _watched(self, ordinal: int, blocks: Iterable[bytes]) -> Iterable[bytes]:
         if isinstance(blocks, tuple):
             return blocks
@@ -177,10 +184,6 @@ class Reading:
             self.failures[ordinal] = error
             raise
 
-    def _store(self, raw: RawObject) -> tuple[Store, str]:
-        root, key = open_root(raw.uri, self._options)
-        return self._stores.setdefault(root.uri, root), key
-
 
 def splittable(raw: RawObject, options: StorageOptions) -> bool:
     """Whether an object may be read in ranges as far as compression goes: neither name nor first bytes speak of it.
@@ -189,7 +192,7 @@ def splittable(raw: RawObject, options: StorageOptions) -> bool:
     """
     if kind_by_name(raw.uri):
         return False
-    store, key = open_root(raw.uri, options)
+    store, key = Roots(options).locate(raw.uri)
     return kind(store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)) is None
 
 

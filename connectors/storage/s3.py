@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +35,7 @@ class S3Store:
     bucket: str
     prefix: str
     options: StorageOptions
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @classmethod
     def open(cls, uri: str, options: StorageOptions) -> S3Store:
@@ -42,8 +44,8 @@ class S3Store:
             raise ConfigError("STORE_URI", "an s3:// URI names a bucket: s3://bucket/prefix")
         return cls(bucket, prefix.strip("/"), options)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"bucket": self.bucket, "prefix": self.prefix, "options": self.options}
+    def __reduce__(self) -> tuple[type[S3Store], tuple[str, str, StorageOptions]]:
+        return type(self), (self.bucket, self.prefix, self.options)
 
     @property
     def uri(self) -> str:
@@ -53,10 +55,26 @@ class S3Store:
     def credentials(self) -> Credentials:
         return Credentials(self.options)
 
-    @cached_property
+    @property
     def client(self) -> Client:
-        """The connection. Raises AccessError where no credentials are found."""
+        """The connection, one for all threads. Raises AccessError where no credentials are found."""
+        with self._lock:
+            return self._client
+
+    @property
+    def exact(self) -> ExactBucket:
+        """The way for listing, and for keys that obstore cannot say."""
+        with self._lock:
+            return self._exact
+
+    @cached_property
+    def _exact(self) -> ExactBucket:
+        return ExactBucket(self.bucket, self.options, self.credentials)
+
+    @cached_property
+    def _client(self) -> Client:
         o = self.options
+        self.credentials.find()
         endpoint = o.endpoint_url()
         virtual = o.is_virtual_hosted
         config: dict[str, Any] = {"virtual_hosted_style_request": virtual, "region": self.credentials.region}
@@ -83,11 +101,6 @@ class S3Store:
             },
             credential_provider=None if o.anonymous else self.credentials,
         )
-
-    @cached_property
-    def exact(self) -> ExactBucket:
-        """The way for listing, and for keys that obstore cannot say."""
-        return ExactBucket(self.bucket, self.options, self.credentials)
 
     def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
         """See Store.list. In the order of the service: by UTF-8 bytes for S3 itself."""

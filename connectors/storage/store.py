@@ -85,12 +85,23 @@ def open_store(uri: str, options: StorageOptions | None = None) -> Store:
     return LocalStore(local_path(uri))
 
 
-def open_root(uri: str, options: StorageOptions | None = None) -> tuple[Store, str]:
-    """The bucket (or the root of the file system) that holds an object, and the object's key in it."""
-    if uri.startswith("s3://"):
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return open_store(f"s3://{bucket}", options), key
-    return open_store("/", options), local_path(uri).removeprefix("/")
+class Roots:
+    """The buckets (and the root of the file system) that hold given objects, each opened once."""
+
+    def __init__(self, options: StorageOptions | None = None) -> None:
+        self._options = options
+        self._stores: dict[str, Store] = {}
+
+    def locate(self, uri: str) -> tuple[Store, str]:
+        """The root that holds an object, and the object's key in it. Raises ConfigError."""
+        if uri.startswith("s3://"):
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            root = f"s3://{bucket}"
+        else:
+            root, key = "/", local_path(uri).removeprefix("/")
+        if root not in self._stores:
+            self._stores.setdefault(root, open_store(root, self._options))
+        return self._stores[root], key
 
 
 def local_path(uri: str) -> str:

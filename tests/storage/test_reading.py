@@ -105,11 +105,13 @@ def test_a_compressed_object_is_read_through_and_hashed_as_stored(place: Place, 
 
 
 def test_a_damaged_object_is_left_out_and_named(place: Place) -> None:
-    spans = [Span(place.put("a", b"MSH|")), Span(place.put("b.gz", gzip.compress(os.urandom(900))[:-9]))]
+    stored = gzip.compress(os.urandom(900))[:-9]
+    spans = [Span(place.put("a", b"MSH|")), Span(place.put("b.gz", stored))]
     reading = Reading(spans, place.options)
     assert content(reading) == {0: b"MSH|"}
     assert isinstance(reading.failures[1], RecordError)
     assert reading.failures[1].code == "COMPRESSION_DAMAGED"
+    assert reading.digests[1] == hashlib.sha256(stored).digest()
 
 
 def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: Place) -> None:

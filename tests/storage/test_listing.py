@@ -1,0 +1,135 @@
+"""What a source lists: everything under it once, in order, by pages, and nothing that was asked to be left out."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import AccessError, ConfigError
+from connectors.storage import StorageOptions, open_store
+from connectors.storage.listing import list_objects
+
+ODD = ["a//b", "/lead", "x/./y", "tab\tx", "bell\x07", "&<>\"'", "plus+ blank%2B", "名前"]
+
+
+def names(pages, source: str) -> list[str]:
+    return [o.uri.removeprefix(source) for page in pages for o in page]
+
+
+def test_a_bucket_of_several_pages_is_listed_whole_and_in_order(s3) -> None:
+    keys = [f"in/{n % 7}/{n:05}" for n in range(1040)]
+    client = s3.client()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda key: client.put_object(Bucket=s3.bucket, Key=key, Body=b"x"), keys))
+    pages = list(list_objects(f"{s3.uri}/in", s3.options))
+    assert [len(p) for p in pages] == [1000, 40]
+    assert names(pages, s3.uri + "/") == sorted(keys)
+
+
+def test_a_folder_of_several_pages_is_listed_whole_and_in_order(tmp_path: Path) -> None:
+    keys = [f"{n % 7}{'/-.'[n % 3]}{n:05}" for n in range(2345)]
+    for key in keys:
+        path = tmp_path / key
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    pages = list(list_objects(str(tmp_path)))
+    assert [len(p) for p in pages] == [1000, 1000, 345]
+    assert names(pages, f"{tmp_path}/") == sorted(keys)
+
+
+def test_keys_that_are_no_paths_are_listed_and_read_as_they_stand(s3) -> None:
+    for n, key in enumerate(ODD):
+        s3.put(key, bytes(n + 1))
+    store = open_store(s3.uri, s3.options)
+    listed = [o for page in list_objects(s3.uri, s3.options) for o in page]
+    assert {o.uri: o.size for o in listed} == {f"{s3.uri}/{key}": n + 1 for n, key in enumerate(ODD)}
+    for raw in listed:
+        key = raw.uri.removeprefix(s3.uri + "/")
+        assert store.get(key, etag=raw.etag) == bytes(raw.size)
+        assert store.get_range(key, 0, 1, etag=raw.etag) == b"\0"
+        assert store.get_range(key, 100, 200, etag=raw.etag) == b""
+        assert store.head(key) == raw
+
+
+def test_markers_of_folders_are_passed_over(s3) -> None:
+    s3.put("in/", b"")
+    s3.put("in/sub/", b"")
+    s3.put("in/sub/a", b"")
+    s3.put("in/b/", b"has content")
+    assert names(list_objects(f"{s3.uri}/in", s3.options), s3.uri) == ["/in/b/", "/in/sub/a"]
+
+
+def test_a_prefix_does_not_take_its_neighbours(s3) -> None:
+    for key in ("in/a", "in-2/b", "inner"):
+        s3.put(key, b"x")
+    assert names(list_objects(f"{s3.uri}/in", s3.options), s3.uri) == ["/in/a"]
+
+
+def test_one_object_may_be_the_source(s3, tmp_path: Path) -> None:
+    s3.put("in/a.hl7", b"x")
+    assert names(list_objects(f"{s3.uri}/in/a.hl7", s3.options), s3.uri) == ["/in/a.hl7"]
+    (tmp_path / "b.hl7").write_bytes(b"x")
+    assert names(list_objects(str(tmp_path / "b.hl7")), str(tmp_path)) == ["/b.hl7"]
+
+
+def test_a_local_source_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        list(list_objects(str(tmp_path / "nothing")))
+    assert caught.value.code == "SOURCE_MISSING"
+
+
+def test_a_pattern_matches_the_last_part_or_the_whole_key(tmp_path: Path) -> None:
+    for key in ("a.hl7", "b.txt", "2024/c.hl7", "2023/d.hl7"):
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(b"x")
+    root = str(tmp_path)
+    assert names(list_objects(root, pattern="*.hl7"), root) == ["/2023/d.hl7", "/2024/c.hl7", "/a.hl7"]
+    assert names(list_objects(root, pattern="2024/*"), root) == ["/2024/c.hl7"]
+    assert names(list_objects(root, pattern="[ab].*"), root) == ["/a.hl7", "/b.txt"]
+
+
+def test_objects_younger_than_settle_are_left_for_later(tmp_path: Path) -> None:
+    now = 1_700_000_000
+    for age in (10, 60, 61):
+        path = tmp_path / str(age)
+        path.write_bytes(b"x")
+        os.utime(path, (now - age, now - age))
+    root = str(tmp_path)
+    assert names(list_objects(root, settle_seconds=60, now_us=now * 1_000_000), root) == ["/60", "/61"]
+    assert names(list_objects(root, now_us=now * 1_000_000), root) == ["/10", "/60", "/61"]
+
+
+def test_links_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/x").write_bytes(b"1")
+    (tmp_path / "in/sub").mkdir(parents=True)
+    (tmp_path / "in/sub/y").write_bytes(b"1")
+    (tmp_path / "in/sub/up").symlink_to(tmp_path / "in")
+    (tmp_path / "in/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "in/broken").symlink_to(tmp_path / "nowhere")
+    assert names(list_objects(str(tmp_path / "in")), str(tmp_path)) == ["/in/link/x", "/in/sub/y"]
+
+
+def test_a_name_that_is_not_utf8_stops_the_listing(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9")).write_bytes(b"x")
+    with pytest.raises(ConfigError) as caught:
+        list(list_objects(str(tmp_path)))
+    assert caught.value.code == "STORE_NAME"
+
+
+def test_what_was_not_finished_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / ".clinray-unfinished-00").write_bytes(b"x")
+    assert list(list_objects(str(tmp_path))) == []
+
+
+def test_without_credentials_one_sentence_says_so(aws_environment, monkeypatch, s3_endpoint: str) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    options = StorageOptions(endpoint=s3_endpoint)
+    for action in (lambda: list(list_objects("s3://bucket", options)), lambda: open_store("s3://b", options).get("k")):
+        with pytest.raises(AccessError) as caught:
+            action()
+        assert caught.value.code == "CREDENTIALS_MISSING"

@@ -1,0 +1,110 @@
+"""How a bucket is reached, and that nothing secret shows on the way."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from faults.s3_faults import Fault, fault_layer
+
+from connectors.errors import ClinrayError, ConfigError, ObjectChanged
+from connectors.storage import StorageOptions, open_store
+from connectors.storage.credentials import Credentials
+
+SECRET = "secret-of-the-tests-0123456789abcdef0123"
+KEY_ID = "AKIATESTTESTTESTTEST"
+
+
+def test_the_option_goes_before_the_environment_and_the_s3_endpoint_before_the_general_one() -> None:
+    environment = {"AWS_ENDPOINT_URL": "http://general:1", "AWS_ENDPOINT_URL_S3": "http://for-s3:2/"}
+    assert StorageOptions(endpoint="http://own:3").endpoint_url(environment) == "http://own:3"
+    assert StorageOptions().endpoint_url(environment) == "http://for-s3:2"
+    assert StorageOptions().endpoint_url({"AWS_ENDPOINT_URL": "http://general:1"}) == "http://general:1"
+    assert StorageOptions().endpoint_url({}) is None
+
+
+def test_the_region_comes_from_option_or_environment() -> None:
+    assert StorageOptions(region="eu-central-1").region_name({"AWS_REGION": "us-west-2"}) == "eu-central-1"
+    assert StorageOptions().region_name({"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "x"}) == "us-west-2"
+    assert StorageOptions().region_name({"AWS_DEFAULT_REGION": "eu-west-1"}) == "eu-west-1"
+
+
+@pytest.mark.parametrize("uri", ["s3://", "gs://bucket/x", "https://host/x", ""])
+def test_an_address_that_is_not_read_is_told(uri: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_store(uri)
+    assert caught.value.code == "STORE_URI"
+
+
+def test_an_endpoint_without_a_scheme_is_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        StorageOptions(endpoint="minio:9000")
+    assert caught.value.code == "STORE_ENDPOINT"
+
+
+def test_no_secret_is_printed_or_pickled(s3) -> None:
+    store = open_store(s3.uri, s3.options)
+    store.put("k", b"x")
+    credentials = Credentials(s3.options)
+    assert credentials()["secret_access_key"] == SECRET
+    shown = [repr(store), str(store), repr(s3.options), repr(credentials)]
+    assert not any(SECRET in s or KEY_ID in s for s in shown)
+    for thing in (store, s3.options, credentials):
+        assert SECRET.encode() not in pickle.dumps(thing)
+        assert KEY_ID.encode() not in pickle.dumps(thing)
+
+
+def test_a_refusal_names_no_credentials(s3) -> None:
+    store = open_store("s3://no-such-bucket", s3.options)
+    with pytest.raises(ClinrayError) as caught:
+        store.get("k")
+    assert KEY_ID not in str(caught.value)
+
+
+def test_credentials_are_asked_for_again_before_they_end(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = Credentials(s3.options)
+    first = credentials()
+    assert first["expires_at"] is not None
+    assert first["expires_at"].tzinfo is not None
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    assert credentials()["access_key_id"] == KEY_ID
+
+
+def test_deltalake_gets_endpoint_and_credentials_and_a_folder_nothing(s3, tmp_path) -> None:
+    found = open_store(s3.uri, s3.options).delta_options()
+    assert found == {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3.endpoint,
+        "AWS_ALLOW_HTTP": "true",
+    }
+    assert open_store(str(tmp_path)).delta_options() == {}
+
+
+def test_an_anonymous_request_reads_and_asks_for_no_credentials(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.client().put_object(Bucket=s3.bucket, Key="k", Body=b"x", ACL="public-read")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    store = open_store(s3.uri, StorageOptions(endpoint=s3.endpoint, anonymous=True))
+    assert store.get("k") == b"x"
+
+
+def test_the_bucket_stands_in_the_path_of_a_named_endpoint_and_in_the_host_name_of_aws(s3) -> None:
+    assert not StorageOptions(endpoint="http://own:3").is_virtual_hosted
+    assert StorageOptions(endpoint="http://own:3", virtual_hosted=True).is_virtual_hosted
+    assert not StorageOptions(endpoint=None, virtual_hosted=False).is_virtual_hosted
+
+
+def test_a_bucket_in_the_host_name_is_asked_for_there(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = StorageOptions(endpoint="http://store.invalid", virtual_hosted=True)
+    with fault_layer(s3.endpoint) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy.endpoint)
+        proxy.add(Fault("404"))
+        with pytest.raises(ObjectChanged):
+            open_store("s3://bucket/in", options).get("k")
+        with pytest.raises(ObjectChanged):
+            list(open_store("s3://bucket/in", options).list())
+        asked = [path.partition("?")[0] for _, path in proxy.requests]
+    assert asked == ["http://bucket.store.invalid/in/k", "http://bucket.store.invalid/"]
