@@ -6,6 +6,7 @@ import typer
 
 from jobs import generate, keys, lake, policy, quarantine, tables
 from jobs.apart import deidentify, validate
+from jobs.demo import demo
 from jobs.ingest import ingest
 from jobs.show import show
 
@@ -29,6 +30,7 @@ app.command()(show)
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command()(tables.tables)
+app.command()(demo)
 
 
 def main() -> None:

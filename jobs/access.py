@@ -12,7 +12,7 @@ from connectors.contract import ReadOptions
 from connectors.errors import AccessError, ConfigError
 from connectors.lake import Binding, Lake
 from connectors.storage import StorageOptions
-from jobs.config import Pipeline, StoreSettings, keys_folder
+from jobs.config import KeySettings, Pipeline, StoreSettings, keys_folder
 from jobs.privacy import keys as key_files
 from jobs.privacy import policy as policies
 from jobs.privacy.keys import KeyReference
@@ -113,3 +113,8 @@ def released_tables(format_: str, policy: Policy) -> list[str]:
     """The tables that the policy's zone gets."""
     specs = connector(format_).tables
     return sorted(n for n, spec in specs.items() if policy.zone is Zone.IDENTIFIED or not spec.identified_only)
+
+
+def signing_key_of(folder: Path | None) -> Ed25519PrivateKey:
+    """The signing key of the keys folder. Raises AccessError where there is none."""
+    return key_files.signing_key(keys_folder(KeySettings(folder=folder)) / key_files.SIGNING_KEY)

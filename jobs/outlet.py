@@ -42,3 +42,11 @@ class Outlet:
     def close(self) -> tuple[Part, ...]:
         """Every part, tables in the order of their names."""
         return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
+
+
+def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:
+    """REJECTS of a chunk → rows of the quarantine."""
+    count = rejects.num_rows
+    constants = {"format": pa.repeat(format_, count), "zone": pa.repeat(zone, count)}
+    columns = [constants[f.name] if f.name in constants else rejects[f.name] for f in QUARANTINE.schema]
+    return pa.table(columns, schema=QUARANTINE.schema)

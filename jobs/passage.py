@@ -12,11 +12,10 @@ from connectors.registry import connector
 
 from connectors.contract import REJECTS, Parsed
 from connectors.errors import ClinrayError
-from connectors.lake import QUARANTINE
 from connectors.storage import open_store
 from jobs.intake import Intake
 from jobs.leaves import Leaves, SpanOutcome
-from jobs.outlet import Outlet
+from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import load
 from jobs.records import Written, without
@@ -162,11 +161,3 @@ def object_rejects(outcomes: Sequence[SpanOutcome]) -> pa.Table:
         for outcome in outcomes
     ]
     return pa.Table.from_pylist(rows, schema=REJECTS)
-
-
-def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:
-    """REJECTS of a chunk → rows of the quarantine."""
-    count = rejects.num_rows
-    constants = {"format": pa.repeat(format_, count), "zone": pa.repeat(zone, count)}
-    columns = [constants[f.name] if f.name in constants else rejects[f.name] for f in QUARANTINE.schema]
-    return pa.table(columns, schema=QUARANTINE.schema)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import RawObject
+from connectors.lake import BundleParts, Part
 
 SMALLEST_BUNDLE = 1 << 20
 LARGEST_BUNDLE = 1 << 30
@@ -46,10 +47,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What one task works on. index: its place in the plan."""
+    """What one task works on. index: its place in the plan.
+
+    parts: for a stage apart, what one bundle left in the zone before, which then is the one object of `spans`.
+    """
 
     index: int
     spans: tuple[Span, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -131,3 +136,11 @@ def ranges(raw: RawObject, size: int) -> Iterator[Span]:
     edges = [raw.size * k // count for k in range(count)]
     for start, end in zip(edges, [*edges[1:], None], strict=True):
         yield Span(raw, start, end)
+
+
+def bundle_of_parts(index: int, zone: str, group: BundleParts) -> Bundle:
+    """What an entry's bundle left in a zone as a bundle of one object; its entity tag follows from the parts' hashes."""
+    digest = hashlib.sha256("\n".join(sorted(part.sha256 for part in group.parts)).encode()).hexdigest()
+    size = sum(part.bytes for part in group.parts)
+    raw = RawObject(f"{zone}/{group.entry}/{group.bundle}", size, 0, etag=digest)
+    return Bundle(index, (Span(raw),), group.parts)

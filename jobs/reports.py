@@ -88,4 +88,4 @@ def print_run(report: Mapping[str, Any]) -> None:
         say()
     speed = report["records"]["read"] / report["seconds"] if report["seconds"] else 0
     say(f"{report['seconds']:.1f} s, {speed:,.0f} records a second; zone {report['zone']}, policy {report['policy']}")
-    say(f"log head {report['head']['number']} {report['head']['sha256']}")
+    say(f"log head {report['head']['number']}:{report['head']['sha256']}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, LakeError
 from connectors.lake.canonical import canonical
 from connectors.lake.layout import FORMAT, binding_key
 from connectors.storage import Store
@@ -46,3 +47,15 @@ def bound(store: Store, zone: str) -> str | None:
     """The SHA-256 of the zone's binding, or None if it is not bound."""
     key = binding_key(zone)
     return hashlib.sha256(store.get(key)).hexdigest() if store.head(key) is not None else None
+
+
+def read_binding(store: Store, zone: str) -> Binding | None:
+    """What the zone is bound to, or None if it is not bound. Raises LakeError (BINDING_FORM) if the file is no binding."""
+    key = binding_key(zone)
+    if store.head(key) is None:
+        return None
+    try:
+        content = json.loads(store.get(key))
+        return Binding(*(str(content[name]) for name in ("policy", "policy_digest", "key_id", "time_zone")))
+    except (ValueError, KeyError, TypeError):
+        raise LakeError("BINDING_FORM", f"the binding of zone {zone} cannot be read; run clinray verify") from None

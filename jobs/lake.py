@@ -1,0 +1,103 @@
+"""`clinray verify`, `clinray runs`, `clinray vacuum`: the lake by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs import flags
+from jobs.console import AsJson, command, emit, say, table
+
+
+@command
+def verify(
+    lake: flags.LakeArgument,
+    head: Annotated[
+        str | None, typer.Option(help="Log head kept elsewhere: NUMBER:SHA256, as a run printed it.", show_default=False)
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Public key (PEM) that the entries must be signed by.", show_default=False)
+    ] = None,
+    endpoint: flags.Endpoint = None,
+    as_json: AsJson = False,
+) -> int:
+    """Prove a lake from itself: log, signatures, hashes of every part, counts, Delta tables. Exit 1 says it is wrong.
+
+    Examples:
+
+      clinray verify ./lake
+
+      clinray verify s3://research/lake --head 42:9f2c… --trust signing-key.pub.pem
+    """
+    from connectors.lake.verify import verify as prove
+    from connectors.storage import StorageOptions
+    from jobs.heads import parse_head
+
+    wanted = parse_head(head) if head else None
+    key = trust.read_bytes() if trust else None
+    report = prove(lake, StorageOptions(endpoint=endpoint), head=wanted, trust=key)
+    if as_json:
+        emit(report.as_json())
+        return int(report.exit_code)
+    for line in report.lines():
+        say(line)
+    return int(report.exit_code)
+
+
+@command
+def runs(lake: flags.LakeArgument, endpoint: flags.Endpoint = None, as_json: AsJson = False) -> int:
+    """The entries of a lake's log: when, what kind, how much.
+
+    Example: clinray runs ./lake
+    """
+    from connectors.lake import Lake
+    from connectors.storage import StorageOptions
+
+    opened = Lake.open(lake, StorageOptions(endpoint=endpoint))
+    entries = opened.entries()
+    number, sha256 = opened.head()
+    if as_json:
+        contents = [{**entry.content, "sha256": entry.sha256} for entry in entries]
+        emit({"entries": contents, "head": {"number": number, "sha256": sha256}})
+        return 0
+    rows = []
+    for entry in entries:
+        objects, records = entry.content["counts"]["objects"], entry.content["counts"]["records"]
+        ended = str(entry.content["ended"])[:19]
+        facts = (objects["written"], records["written"], records["quarantined"], records["duplicate"])
+        rows.append((entry.number, ended, entry.kind, entry.zone, *facts, entry.run_id[:12]))
+    table(("entry", "ended (UTC)", "kind", "zone", "objects", "written", "quarantined", "duplicate", "run"), rows)
+    say(f"head {number}:{sha256}")
+    return 0
+
+
+@command
+def vacuum(
+    lake: flags.LakeArgument,
+    older_than_hours: Annotated[float, typer.Option(min=0, help="Leave younger files alone.")] = 168.0,
+    endpoint: flags.Endpoint = None,
+    keys: flags.KeysFolder = None,
+    dry_run: flags.DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Remove files that no entry of the log names: left by runs that died. The removal is an entry of the log itself.
+
+    Example: clinray vacuum ./lake --dry-run
+    """
+    from datetime import timedelta
+
+    from connectors.lake import Lake
+    from connectors.lake.vacuum import vacuum as remove
+    from connectors.storage import StorageOptions
+    from jobs.access import signing_key_of
+
+    opened = Lake.open(lake, StorageOptions(endpoint=endpoint), signer=signing_key_of(keys))
+    report = remove(opened, timedelta(hours=older_than_hours), dry_run=dry_run)
+    if as_json:
+        emit({"files": len(report.paths), "bytes": report.bytes, "dry_run": dry_run, "paths": list(report.paths)})
+        return 0
+    verb = "would remove" if dry_run else "removed"
+    say(f"{verb} {len(report.paths):,} files, {report.bytes:,} bytes")
+    return 0

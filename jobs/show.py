@@ -1,0 +1,35 @@
+"""`clinray show`: one message for a person."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobs import flags
+from jobs.console import command, say
+
+
+@command
+def show(
+    uri: Annotated[str, typer.Argument(metavar="OBJECT", help="The object that holds the message.")],
+    at: Annotated[int, typer.Option(help="Byte offset of the message, as quarantine and tables name it.")] = 0,
+    length: Annotated[int | None, typer.Option(help="Bytes of the message; else to the next message.")] = None,
+    allow_identified: flags.AllowIdentified = None,
+    endpoint: flags.Endpoint = None,
+) -> int:
+    """One message with its fields named, read from its source: identified data, so it wants --allow-identified.
+
+    Example: clinray show s3://raw/hl7/000001.hl7 --at 3120 --allow-identified
+    """
+    from connectors.errors import ConfigError
+    from connectors.hl7v2.show import show as render
+    from connectors.storage import StorageOptions
+    from jobs.one_message import message_at
+
+    if not allow_identified:
+        raise ConfigError(
+            "IDENTIFIED_NOT_ALLOWED", "show prints a message as it was sent; say so with --allow-identified"
+        )
+    say(render(message_at(uri, at, length, StorageOptions(endpoint=endpoint))))
+    return 0

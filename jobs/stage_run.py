@@ -1,0 +1,125 @@
+"""A stage apart from its lake to its report: what the zone before holds and the next one lacks, committed to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.contract import ReadOptions
+from connectors.errors import ConfigError
+from connectors.lake import Draft, Lake
+from connectors.registry import connector
+from jobs.access import Access, Keys, binding, open_keys, storage_options
+from jobs.config import KeySettings, Pipeline, StoreSettings
+from jobs.drafts import Provenance, draft
+from jobs.inputs import Settled, run_identity
+from jobs.plan import Bundle, bundle_of_parts
+from jobs.privacy import policy as policies
+from jobs.privacy.policy import Policy, Zone
+from jobs.progress import Progress, Silent
+from jobs.reports import run_report
+from jobs.run import executor
+from jobs.stages import written_schemas
+from jobs.wave import Committer, Counts, Wave
+from jobs.work import Work
+
+COMMIT_EVERY = 1024
+
+
+def stage_run(
+    *,
+    stage: Literal["validate", "deidentify"],
+    lake: str,
+    format_: str,
+    policy: str,
+    source_zone: str = "identified",
+    min_score: float | None = None,
+    endpoint: str | None = None,
+    keys: Path | None = None,
+    cpus: int | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Runs a stage over a zone; the report is that of an ingest, whose objects are the bundles of the zone before.
+
+    Raises ConfigError, AccessError.
+    """
+    started = time.time()
+    chosen = policies.load(policy)
+    if stage == "deidentify" and chosen.zone is Zone.IDENTIFIED:
+        raise ConfigError("POLICY_IDENTIFIED", f"the policy {chosen.name} de-identifies nothing; name another")
+    settings = KeySettings(folder=keys, create=False)
+    pipeline_keys = open_keys(Pipeline(source="-", lake=lake, policy=policy, keys=settings))
+    access = _open(stage, lake, format_, chosen, pipeline_keys, min_score, endpoint, source_zone)
+    access.lake.roll_forward()
+    access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
+    bundles, listed = _bundles(access, source_zone)
+    head = access.lake.head()[0]
+    done = listed - len(bundles)
+    facts: dict[str, Any] = {"listed": listed, "done": done, "bundles": bundles}
+    if dry_run:
+        return run_report(access, **facts, committed=(), seconds=time.time() - started, dry_run=True)
+    digest = run_identity(stage, format_, str(min_score), source_zone)
+    versions = (bundle.spans[0].object.version for bundle in bundles)
+    identity = run_identity(*versions, digest, chosen.digest, access.keys.key_id, Provenance.current().code_version)
+
+    def make(settled: Settled, counted: Counts) -> Draft:
+        return draft(access, digest, settled, counted, identity, started, kind=stage)
+
+    (progress := progress or Silent()).total(len(bundles), "bundles")
+    with executor(cpus if bundles else 0) as execute:
+        committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress)
+        committed = [
+            committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head))
+            for n in range(0, len(bundles), COMMIT_EVERY)
+        ]
+    return run_report(access, **facts, committed=committed, seconds=time.time() - started, run_id=identity)
+
+
+def _bundles(access: Access, source_zone: str) -> tuple[list[Bundle], int]:
+    """What the next zone lacks, and how many bundles the zone before has."""
+    groups = [bundle_of_parts(n, source_zone, group) for n, group in enumerate(access.lake.bundles(source_zone))]
+    objects = [bundle.spans[0].object for bundle in groups]
+    uris = pa.array([o.uri for o in objects], pa.string())
+    versions = pa.array([o.version for o in objects], pa.string())
+    new = access.lake.done(access.zone).new(uris, versions)
+    return [groups[n] for n in np.flatnonzero(new)], len(groups)
+
+
+def _open(
+    stage: str,
+    uri: str,
+    format_: str,
+    policy: Policy,
+    keys: Keys,
+    min_score: float | None,
+    endpoint: str | None,
+    source_zone: str,
+) -> Access:
+    options = storage_options(StoreSettings(endpoint=endpoint))
+    lake = Lake.open(uri, options, signer=keys.signing)
+    identified = policy.zone is Zone.IDENTIFIED
+    zone = "validated" if stage == "validate" else "deidentified"
+    before = lake.binding(source_zone)
+    if before is None:
+        raise ConfigError("ZONE_EMPTY", f"the zone {source_zone} of this lake holds nothing; run the stage before it")
+    lake.bind(zone, binding(policy, keys, before.time_zone))
+    work = Work(
+        format=format_,
+        source="",
+        source_options=options,
+        lake=uri,
+        lake_options=options,
+        zone=zone,
+        validate=stage == "validate",
+        policy=None if identified else policy,
+        keys=None if identified else keys.data,
+        options=ReadOptions(),
+        min_score=min_score,
+    )
+    return Access(policy, keys, lake, zone, work)
