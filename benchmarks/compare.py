@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,10 @@ TEXTS = (*KEPT, *PSEUDONYMS, "sending_facility", "code_text", "value_text")
 INTERVALS = (("observed_time", "message_time"), ("admit_time", "message_time"), ("message_time", "birth_date"))
 
 
-class Differs(Exception):
+Check = Callable[[str, str, tuple[str, ...]], int]
+
+
+class ValuesDifferError(Exception):
     """Two sides disagree: names the columns and how many rows, never a value."""
 
 
@@ -49,7 +52,7 @@ def forms(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def identified(ours: str, peer: str, columns: tuple[str, ...]) -> int:
-    """Every value of every column, row by row by message and OBX. Returns rows compared; raises Differs."""
+    """Every value of every column, row by row by message and OBX. Returns rows compared; raises ValuesDifferError."""
     kinds = forms(tuple(dict.fromkeys((*KEY, *columns))))
     left, right = normalised(ours, kinds), normalised(peer, kinds)
     checks = ", ".join(f"count(*) FILTER (a.{name} IS DISTINCT FROM b.{name})" for name in kinds)
@@ -62,13 +65,13 @@ def identified(ours: str, peer: str, columns: tuple[str, ...]) -> int:
     assert counts is not None and row is not None
     differing = {name: n for name, n in zip(kinds, row[1:], strict=True) if n}
     if counts[0] != counts[1] or counts[0] == 0 or differing:
-        raise Differs(f"{counts[0]} rows against {counts[1]}, differing values by column: {differing}")
+        raise ValuesDifferError(f"{counts[0]} rows against {counts[1]}, differing values by column: {differing}")
     return int(row[0])
 
 
 def deidentified(ours: str, peer: str, columns: tuple[str, ...]) -> int:
     """What de-identifying leaves as it was: kept columns as a multiset of rows, distances between the times of a row,
-    and how many different pseudonyms there are. Returns rows compared; raises Differs."""
+    and how many different pseudonyms there are. Returns rows compared; raises ValuesDifferError."""
     have = set(columns)
     kept = tuple(name for name in KEPT if name in have)
     intervals = [pair for pair in INTERVALS if have >= set(pair)]
@@ -86,5 +89,5 @@ def deidentified(ours: str, peer: str, columns: tuple[str, ...]) -> int:
     assert left is not None and right is not None
     named = ("rows", "kept values", *(f"distinct {name}" for name in pseudonyms))
     if wrong := [name for name, a, b in zip(named, left, right, strict=True) if a != b]:
-        raise Differs(f"{left[0]} rows against {right[0]}, different: {', '.join(wrong)}")
+        raise ValuesDifferError(f"{left[0]} rows against {right[0]}, different: {', '.join(wrong)}")
     return int(left[0])

@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 RAY_DAEMONS = ("raylet", "gcs_server", "dashboard", "log_monitor", "runtime_env", "agent.py", "monitor.py")
 
 
-class SideFailed(Exception):
+class SideFailedError(Exception):
     """A side ended with an error; the message holds the end of what it wrote to standard error."""
 
 
@@ -118,7 +118,7 @@ def _high_water(pid: int) -> int:
 
 
 def run_once(side: Side, out: Path | None) -> Run:
-    """Raises SideFailed."""
+    """Raises SideFailedError."""
     command = [*side.command, *(["--out", str(out)] if out else [])]
     limit = None
     if side.processors:
@@ -142,7 +142,7 @@ def run_once(side: Side, out: Path | None) -> Run:
         stderr.seek(0)
         lines, errors = stdout.read().strip().splitlines(), stderr.read()
     if process.returncode != 0 or not lines:
-        raise SideFailed(f"{side.name} ended with {process.returncode}: {errors[-2000:]}")
+        raise SideFailedError(f"{side.name} ended with {process.returncode}: {errors[-2000:]}")
     said = json.loads(lines[-1])
     return Run(float(said.get("seconds", wall)), wall, tree.cpu, tree.peak_bytes, said)
 

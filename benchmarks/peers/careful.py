@@ -1,4 +1,4 @@
-"""The careful engineer's own script: a pool of processes, `str.split`, HMAC pseudonyms, shifted dates, Parquet by pyarrow.
+"""The careful engineer's own script: a process pool, `str.split`, HMAC pseudonyms, shifted dates, Parquet by pyarrow.
 
 No library for HL7 and no compiled code of its own, but every care that plain Python allows: files are taken in batches,
 rows are tuples cut by `itemgetter` and transposed by `zip` (no dict a row), pseudonyms and code triples are looked up

@@ -14,7 +14,7 @@ KEY = bytes(range(32))
 
 @dataclass(frozen=True)
 class Arguments:
-    """source: folder of files, or one file. out: an empty folder. identified: keep identities, so that values compare."""
+    """source: a folder of files. out: an empty folder. identified: keep identities, so that values compare."""
 
     source: Path
     out: Path

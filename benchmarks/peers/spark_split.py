@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions
 
 from benchmarks.peers.program import KEY, Arguments, parse, report
 from benchmarks.peers.spark_session import session
@@ -16,28 +15,28 @@ TIMES = ("message_time", "birth_date", "admit_time", "observed_time")
 def messages(arguments: Arguments, spark: object) -> DataFrame:
     """One row a message: the lines of it. A custom line separator keeps large files splittable."""
     text = spark.read.option("lineSep", "\rMSH|").text(str(arguments.source))  # type: ignore[attr-defined]
-    return text.select(F.split("value", "\r").alias("lines"))
+    return text.select(functions.split("value", "\r").alias("lines"))
 
 
 def segment(name: str) -> Column:
     """The fields of the first segment of that name."""
-    return F.split(F.filter("lines", lambda line: line.startswith(name + "|"))[0], r"\|")
+    return functions.split(functions.filter("lines", lambda line: line.startswith(name + "|"))[0], r"\|")
 
 
 def component(field: Column, number: int) -> Column:
-    return F.split(field, r"\^").getItem(number)
+    return functions.split(field, r"\^").getItem(number)
 
 
 def instant(field: Column) -> Column:
-    return F.to_timestamp(F.rpad(field, 14, "0"), "yyyyMMddHHmmss")
+    return functions.to_timestamp(functions.rpad(field, 14, "0"), "yyyyMMddHHmmss")
 
 
 def columns(lines: DataFrame) -> DataFrame:
     """The flat columns of messages with one OBX."""
     # The separator takes "MSH|" away from every message but the first of a file.
-    head = F.split(F.regexp_replace(F.col("lines")[0], r"^MSH\|", ""), r"\|")
+    head = functions.split(functions.regexp_replace(functions.col("lines")[0], r"^MSH\|", ""), r"\|")
     cut = lines.select(head.alias("m"), segment("PID").alias("p"), segment("PV1").alias("v"), segment("OBX").alias("o"))
-    m, p, v, o = (lambda i, name=name: F.col(name).getItem(i) for name in "mpvo")
+    m, p, v, o = (lambda i, name=name: functions.col(name).getItem(i) for name in "mpvo")
     return cut.select(
         m(8).alias("control_id"),
         instant(m(5)).alias("message_time"),
@@ -56,7 +55,7 @@ def columns(lines: DataFrame) -> DataFrame:
         component(o(3), 1).alias("code_text"),
         component(o(3), 2).alias("code_system"),
         o(5).alias("value_text"),
-        F.when(o(2) == "NM", o(5).try_cast("double")).alias("value_number"),
+        functions.when(o(2) == "NM", o(5).try_cast("double")).alias("value_number"),
         o(6).alias("units"),
         o(7).alias("reference_range"),
         o(8).alias("abnormal_flags"),
@@ -67,15 +66,15 @@ def columns(lines: DataFrame) -> DataFrame:
 
 def pseudonym(name: str) -> Column:
     """A keyed hash; Spark SQL has no HMAC."""
-    return F.sha2(F.concat(F.lit(KEY.hex()), F.col(name)), 256)
+    return functions.sha2(functions.concat(functions.lit(KEY.hex()), functions.col(name)), 256)
 
 
 def deidentify(flat: DataFrame) -> DataFrame:
-    days = F.pmod(F.xxhash64("patient_id"), F.lit(365)) - 182
-    shift = F.make_dt_interval(days.cast("int"))
-    changed = {name: F.col(name) + shift for name in TIMES}
+    days = functions.pmod(functions.xxhash64("patient_id"), functions.lit(365)) - 182
+    shift = functions.make_dt_interval(days.cast("int"))
+    changed = {name: functions.col(name) + shift for name in TIMES}
     changed |= {name: pseudonym(name) for name in ("patient_id", "control_id", "visit_number")}
-    return flat.select(*(changed.get(name, F.col(name)).alias(name) for name in flat.columns))
+    return flat.select(*(changed.get(name, functions.col(name)).alias(name) for name in flat.columns))
 
 
 def main() -> None:
