@@ -1,0 +1,79 @@
+"""Listed objects become bundles as a pure function of the objects and the bundle size."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from connectors.contract import RawObject
+from jobs.plan import LARGEST_BUNDLE, SMALLEST_BUNDLE, Bundle, as_table, bundle_size, bundles, sort
+
+
+def raw(name: str, size: int, etag: str = "e") -> RawObject:
+    return RawObject(f"s3://b/{name}", size, 0, etag)
+
+
+def packed(objects: list[RawObject], size: int, again: set[str] | None = None, may_split: bool = True) -> list[Bundle]:
+    table = sort([as_table(objects)])
+    seen = pa.array([uri in (again or set()) for uri in table["uri"].to_pylist()], pa.bool_())
+    return list(bundles(table, size=size, again=seen, splittable=lambda _: may_split))
+
+
+def test_small_objects_are_packed_up_to_the_size() -> None:
+    plan = packed([raw(f"{n}", 40) for n in range(5)], 100)
+    assert [[s.object.uri for s in b.spans] for b in plan] == [
+        ["s3://b/0", "s3://b/1"],
+        ["s3://b/2", "s3://b/3"],
+        ["s3://b/4"],
+    ]
+
+
+def test_an_object_over_the_size_is_cut_into_ranges_that_cover_it() -> None:
+    plan = packed([raw("a", 10), raw("big", 250), raw("z", 10)], 100)
+    spans = [(b.index, s.object.uri[-3:], s.start, s.end) for b in plan for s in b.spans]
+    assert spans == [
+        (0, "b/a", 0, None),
+        (1, "big", 0, 83),
+        (2, "big", 83, 166),
+        (3, "big", 166, None),
+        (4, "b/z", 0, None),
+    ]
+
+
+def test_a_range_is_alone_in_its_bundle() -> None:
+    plan = packed([raw("a", 10), raw("big", 250), raw("z", 10)], 100)
+    assert all(len(b.spans) == 1 for b in plan if not b.spans[0].whole)
+
+
+def test_an_object_that_cannot_be_split_is_a_bundle_whole() -> None:
+    plan = packed([raw("big", 250)], 100, may_split=False)
+    assert [(s.start, s.end) for b in plan for s in b.spans] == [(0, None)]
+
+
+def test_an_object_that_comes_again_is_read_whole() -> None:
+    plan = packed([raw("big", 250)], 100, again={"s3://b/big"})
+    assert [(s.start, s.end, s.again) for b in plan for s in b.spans] == [(0, None, True)]
+
+
+def test_the_order_of_the_listing_does_not_change_the_plan() -> None:
+    objects = [raw(f"{n:02}", 30 + n) for n in range(20)]
+    assert packed(objects, 100) == packed(objects[::-1], 100)
+
+
+def test_a_bundle_is_named_by_its_spans_alone() -> None:
+    first, second = packed([raw("a", 10)], 100)[0], packed([raw("a", 10)], 1000)[0]
+    other = packed([raw("a", 10, etag="changed")], 100)[0]
+    assert first.identity == second.identity
+    assert first.identity != other.identity
+    assert len(first.identity) == 16
+
+
+def test_of_a_key_that_is_listed_twice_the_last_stays() -> None:
+    table = sort([as_table([raw("a", 1, "old")]), as_table([raw("a", 2, "new")])])
+    assert table.select(["uri", "size", "etag"]).to_pylist() == [{"uri": "s3://b/a", "size": 2, "etag": "new"}]
+
+
+def test_the_size_of_a_bundle_is_a_64th_within_bounds() -> None:
+    assert bundle_size(640 << 20, None) == 10 << 20
+    assert bundle_size(1, None) == SMALLEST_BUNDLE
+    assert bundle_size(1 << 50, None) == LARGEST_BUNDLE
+    assert bundle_size(1 << 50, 12345) == 12345
