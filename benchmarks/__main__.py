@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import ingest, report
+from benchmarks import ingest, others, report
 from benchmarks.harness import SideFailedError
 from benchmarks.ingest import Bench
 from benchmarks.rows import Row
@@ -16,6 +17,7 @@ from benchmarks.rows import Row
 ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {
     "ingest": ingest.whole,
     "single-file": ingest.single_file,
+    "small-objects": others.small_objects,
     "processors": ingest.processors,
     "memory": ingest.memory,
     "audit": ingest.audit,
@@ -35,13 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     small = chosen.scale == "small"
     names = chosen.only or list(ROWS)
     with tempfile.TemporaryDirectory(prefix="clinray-bench-", dir=chosen.work) as folder:
-        bench = Bench(
-            Path(folder), chosen.messages or (10_000 if small else 1_000_000), chosen.runs or (1 if small else 3)
-        )
+        count, runs = chosen.messages or (10_000 if small else 1_000_000), chosen.runs or (1 if small else 3)
+        bench = Bench(Path(folder), count, runs, full=not small)
         if INGESTING & set(names):
             ingest.warm(bench)
         rows = [row for name in names for row in _measured(name, bench)]
     report.write(rows, chosen.scale, chosen.out)
+    print(json.dumps({"rows": len(rows)}))
     return 1 if any(row.note.startswith("failed") for row in rows) else 0
 
 

@@ -18,6 +18,33 @@ TEXTS = (*KEPT, *PSEUDONYMS, "sending_facility", "code_text", "value_text")
 INTERVALS = (("observed_time", "message_time"), ("admit_time", "message_time"), ("message_time", "birth_date"))
 
 
+OURS: Mapping[str, str] = {
+    "control_id": "m.control_id",
+    "message_time": "m.message_time",
+    "sending_facility": "m.sending_facility",
+    "message_type": "m.message_type",
+    "trigger_event": "m.trigger_event",
+    "patient_id": "p.patient_id",
+    "birth_date": "p.birth_time",
+    "sex": "p.sex",
+    "patient_class": "v.patient_class",
+    "visit_number": "v.visit_number",
+    "admit_time": "v.admitted_at",
+    "set_id": "o.set_id",
+    "value_type": "o.value_type",
+    "code": "o.code",
+    "code_text": "o.code_text",
+    "code_system": "o.code_system",
+    "value_text": "o.value",
+    "value_number": "o.value_number",
+    "units": "o.units",
+    "reference_range": "o.reference_range",
+    "abnormal_flags": "o.interpretation",
+    "status": "o.status",
+    "observed_time": "o.observation_time",
+}
+"""A peer's column → ours."""
+
 Check = Callable[[str, str, tuple[str, ...]], int]
 
 
@@ -30,6 +57,21 @@ def peer_relation(folder: Path) -> str:
     return f"SELECT * FROM read_parquet('{folder}/**/*.parquet')"
 
 
+def our_relation(lake: Path, identified: bool) -> str:
+    """The SQL of the same columns in a lake: observations with the message, patient and visit that they came with."""
+    zone = lake / ("restricted/identified" if identified else "deidentified")
+
+    def table(name: str) -> str:
+        return f"read_parquet('{zone}/hl7v2_{name}/*.parquet')"
+
+    chosen = ", ".join(f"{column} AS {name}" for name, column in OURS.items())
+    same = "USING (_object, _offset)"
+    return (
+        f"SELECT {chosen} FROM {table('observations')} o JOIN {table('messages')} m {same} "
+        f"LEFT JOIN {table('patients')} p {same} LEFT JOIN {table('visits')} v {same}"
+    )
+
+
 def normalised(relation: str, columns: Mapping[str, str]) -> str:
     """The relation with the columns in one form: empty texts null, times as microseconds, numbers as doubles."""
     chosen = ", ".join(f"{_form(name, kind)} AS {name}" for name, kind in columns.items())
@@ -38,7 +80,7 @@ def normalised(relation: str, columns: Mapping[str, str]) -> str:
 
 def _form(name: str, kind: str) -> str:
     if kind == "time":
-        return f"epoch_us({name}::TIMESTAMP)"
+        return f"epoch_us({name})"
     if kind == "number":
         return f"{name}::DOUBLE"
     return f"nullif({name}::VARCHAR, '')"

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -46,12 +46,16 @@ PEERS = (
 
 @dataclass
 class Bench:
-    """What the rows share: the folder of data and outputs, the number of messages and of rounds."""
+    """What the rows share: the folder of data and outputs, the number of messages and of rounds, the scale."""
 
     folder: Path
     count: int
     runs: int
-    missing: Mapping[str, str] = field(default_factory=lambda: missing_peers())
+    full: bool = True
+
+    @cached_property
+    def missing(self) -> Mapping[str, str]:
+        return missing_peers()
 
     @cached_property
     def source(self) -> Path:

@@ -21,6 +21,8 @@ def session(cpus: int) -> SparkSession:
         "spark.sql.shuffle.partitions": str(cpus),
         # A file costs the default 4 MB of a partition's 128 to open: small local files pack better with less.
         "spark.sql.files.openCostInBytes": str(64 << 10),
+        # More partitions than slots, so that a large file keeps both busy to the end.
+        "spark.sql.files.maxPartitionBytes": str(32 << 20),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
     }.items():
         builder = builder.config(key, value)
