@@ -192,9 +192,14 @@ def transcode(
     at: Offsets,
     text: Bytes,
 ) -> None:
-    """text[at[i]:at[i + 1]] = message i in UTF-8; the sizes come from `decide`."""
+    """text[at[i]:at[i + 1]] = message i in UTF-8; the sizes come from `decide`.
+
+    A message that cannot be decoded has no room in it and is passed over.
+    """
     for i in range(starts.size):
         o = at[i]
+        if at[i + 1] == o:
+            continue
         if at[i + 1] - o == ends[i] - starts[i]:
             text[o : at[i + 1]] = buf[starts[i] : ends[i]]
             continue

@@ -21,6 +21,7 @@ from connectors.hl7v2.boundaries import LOOK_AHEAD, LOOK_BEHIND, MSH, TEXT
 
 HEAD: Final = 4096  # bytes of an object that say what it is
 _FOREVER: Final = 1 << 62
+_STEP: Final = 64 << 10  # bytes read at first behind the end of a range, to finish its last record
 _WIDE: Final = re.compile(
     rb"(?:[\r\n\v]\0)*(?:M\0S|[FB]\0H)\0[SH]\0|(?:\0[\r\n\v])*\0(?:M\0S|[FB]\0H)\0[SH]", re.DOTALL
 )
@@ -87,6 +88,12 @@ class _Window:
             else:
                 self.data += block
 
+    def fill_towards(self, end: int, more: int) -> None:
+        """Read about `more` bytes; behind `end` in small steps that double, because only one record is wanted there."""
+        held = len(self.data)
+        over = self.offset + held - end
+        self.fill(held + (min(more, _STEP - over) if over < 0 else min(more, max(over, _STEP))))
+
     def take(self, size: int) -> bytes:
         """Remove and return the first `size` bytes."""
         taken = bytes(memoryview(self.data)[:size]) if size < len(self.data) else bytes(self.data)
@@ -121,7 +128,7 @@ def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run 
     window = _Window(piece)
     end = _FOREVER if piece.end is None else piece.end
     if piece.start == 0:
-        window.fill(chunk_bytes)
+        window.fill_towards(end, chunk_bytes)
         byte_order = _byte_order(window.data)
         if byte_order:
             yield _wide_object(window, piece, byte_order, max_record_bytes)
@@ -136,14 +143,14 @@ def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -
     """Drop what is before the first start at or behind `start`; False if that is not before `end`."""
     scanned = start
     while scanned < end:
-        window.fill(scanned - window.offset + chunk_bytes)
+        window.fill_towards(end, chunk_bytes)
         at = window.first_start(scanned - window.offset, end - window.offset)
         if at >= 0:
             window.drop(at)
             return True
         if window.ended:
             return False
-        scanned = window.offset + len(window.data) - LOOK_AHEAD + 1
+        scanned = max(window.offset + len(window.data) - LOOK_AHEAD + 1, scanned)
         window.drop(max(scanned - window.offset - LOOK_BEHIND, 0))
     return False
 
@@ -152,9 +159,10 @@ def _runs_from_start(
     window: _Window, piece: Piece, end: int, chunk_bytes: int, max_record_bytes: int
 ) -> Iterator[Run | Skipped]:
     """The runs of a window whose first byte is the start of the object or of an item."""
-    scanned, wanted = 1, chunk_bytes
+    scanned, more = 1, 0
     while True:
-        window.fill(wanted)
+        if more > 0:
+            window.fill_towards(end, more)
         offset = window.offset
         if offset + len(window.data) > end:
             stop = window.first_start(max(end - offset, scanned), _FOREVER)
@@ -167,10 +175,10 @@ def _runs_from_start(
         cut = window.last_start(scanned)
         if cut >= 0:
             yield Run(piece, offset, window.take(cut), final=False, last=False)
-            scanned, wanted = 1, chunk_bytes
+            scanned, more = 1, chunk_bytes - len(window.data)
             continue
         scanned = max(len(window.data) - LOOK_AHEAD + 1, scanned)
-        wanted = len(window.data) + chunk_bytes
+        more = chunk_bytes
         held = boundaries.kind_at(np.frombuffer(window.data, np.uint8), 0, 0, len(window.data), 0)
         if len(window.data) <= (max_record_bytes if held == MSH else chunk_bytes):
             continue
@@ -183,7 +191,7 @@ def _runs_from_start(
         yield skipped
         if skipped.last:
             return
-        scanned, wanted = 1, chunk_bytes
+        scanned, more = 1, chunk_bytes - len(window.data)
 
 
 class _Content:

@@ -1,11 +1,16 @@
 """Bytes → messages: where they begin, what is quarantined, and that every split gives what the whole gives."""
 
 import hashlib
+import re
 
+import hl7
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.contract import Piece, RawObject, ReadOptions
+from connectors.hl7v2.frame import PADDING
 from connectors.hl7v2.framing import frames
 
 ADT = b"MSH|^~\\&|A|B|C|D|20200102||ADT^A01|1|P|2.5\rPID|1||77\rPV1|1|I"
@@ -20,6 +25,8 @@ ODDITIES = (
     + b"\n\x00\xef\xbb\xbf"
     b"BTS|2\rafter the trailer\r" + SHORT + b"\rBHS\xff\r" + TWICE + b"\rFTS|1\r\x1a\n" + ADT + b"\r\nMSHX|no\nMSH"
 )
+
+NUMBERS = ("records", "quarantined", "record_bytes", "quarantined_bytes", "envelope_bytes")
 
 
 def read(pieces, **options):
@@ -96,10 +103,185 @@ def test_all_oddities_of_one_file_are_told_apart():
     assert_balanced(ODDITIES, result)
 
 
+def split(data, cuts, **options):
+    """The data read in ranges that end at the cuts."""
+    borders = [0, *sorted(cuts), len(data)]
+    pieces = [piece(data, a, b, n) for n, (a, b) in enumerate(zip(borders, borders[1:], strict=False))]
+    return read(pieces, **options)
+
+
+def assert_same(one, other):
+    assert one[0] == other[0]
+    assert without_piece(one[1]) == without_piece(other[1])
+    assert one[2] == other[2]
+    assert without_lone_counts(one[3]) == without_lone_counts(other[3])
+
+
+def without_lone_counts(envelopes):
+    """No rows where an object has no envelope line: ranges cannot know that, and count their messages."""
+    lined = {row["_object"] for row in envelopes if row["kind"] != "MSH"}
+    return [row for row in envelopes if row["_object"] in lined]
+
+
 @pytest.mark.parametrize("cut", range(1, len(ODDITIES)))
 def test_two_ranges_give_what_the_whole_gives(cut):
-    messages, rejects, sums, envelopes = read([piece(ODDITIES)])
-    halves = read([piece(ODDITIES, 0, cut), piece(ODDITIES, cut, len(ODDITIES), 1)], chunk_bytes=64)
-    assert halves[0] == messages
-    assert without_piece(halves[1]) == without_piece(rejects)
-    assert halves[2:] == (sums, envelopes)
+    assert_same(split(ODDITIES, [cut], chunk_bytes=64), read([piece(ODDITIES)]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_many_ranges_give_what_the_whole_gives(size):
+    assert_same(split(ODDITIES, range(size, len(ODDITIES), size)), read([piece(ODDITIES)]))
+
+
+@pytest.mark.parametrize("longest", [20, 45, 64, 70])
+@pytest.mark.parametrize("cut", [0, 90, 200, 301])
+def test_records_over_the_limit_are_rejected_alike_in_any_range_and_chunk(longest, cut):
+    whole = read([piece(ODDITIES)], max_record_bytes=longest)
+    assert_same(split(ODDITIES, [cut] if cut else [], max_record_bytes=longest, chunk_bytes=64), whole)
+    assert_balanced(ODDITIES, whole)
+    assert "HL7_RECORD_TOO_LONG" in {row["code"] for row in whole[1]}
+
+
+FRAGMENTS = [
+    ADT, ORU, SHORT, TWICE, b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\0", b"\x1a", b"\xef\xbb\xbf", b"\xef\xbb", b" ", b"\t",
+    b"FHS|^~\\&", b"BHS", b"BTS|2|", b"BTS", b"FTS|1", b"FTS||", b"MSH", b"MSH|", b"MSH ", b"MSHA", b"MSH\xff^", b"text", b"\xe4",
+    b"\rMSH|^~\\&|" + b"|" * 14 + b"8859/1|\rNTE|1||\xe4", b"\rMSH$%~|$" + b"$" * 15 + b"UTF-8~ASCII$\xe4", b"{", b"<x>",
+]  # fmt: skip
+PIECES_OF_TEXT = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map(b"".join)
+START = re.compile(
+    rb"(?:(?<=[\r\n\x0b\x1c\0\x1a])|(?<=\xef\xbb\xbf)|\A)"
+    rb"(?:(MSH)(?=[^A-Za-z0-9 \r\n\x0b\x1c\0\x1a])|[FB]HS(?=[^A-Za-z0-9 \r\n\x0b\x1c\0\x1a])|[FB]TS(?![A-Za-z0-9 ]))"
+)
+
+
+def message_starts(data):
+    """(offset, bytes) of every message start, the slow and obvious way."""
+    found = list(START.finditer(data))
+    ends = [match.start() for match in found[1:]] + [len(data)] * bool(found)
+    for match, end in zip(found, ends, strict=True):
+        if match.group(1):
+            content = re.sub(rb"(?:[\r\n\x0b\x1c\0\x1a]|\xef\xbb\xbf)+\Z", b"", data[match.start() : end])
+            yield match.start(), content
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(PIECES_OF_TEXT)
+def test_messages_equal_the_obvious_reading(data):
+    messages, rejects, _, _ = result = read([piece(data)])
+    rejected = [row for row in rejects if row["position"] or row["code"] == "HL7_RECORD_TOO_LONG"]
+    found = [(offset, raw) for _, offset, raw, _ in messages]
+    found += [(row["_offset"], data[row["_offset"] : row["_offset"] + row["_length"]]) for row in rejected]
+    assert sorted(found) == list(message_starts(data))
+    assert_balanced(data, result)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(PIECES_OF_TEXT, st.data(), st.integers(64, 200), st.sampled_from([30, 80, 1 << 20]))
+def test_any_split_chunk_and_limit_gives_what_the_whole_gives(data, draw, chunk_bytes, longest):
+    cuts = draw.draw(st.sets(st.integers(1, len(data) - 1), max_size=4)) if len(data) > 1 else set()
+    whole = read([piece(data)], max_record_bytes=longest)
+    assert_same(split(data, cuts, max_record_bytes=longest, chunk_bytes=chunk_bytes), whole)
+    assert_same(read([piece(data, block=3)], max_record_bytes=longest, chunk_bytes=chunk_bytes), whole)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(PIECES_OF_TEXT, max_size=5), st.integers(64, 400))
+def test_objects_read_together_give_what_each_gives_alone(objects, chunk_bytes):
+    pieces = [piece(data, ordinal=n, uri=f"/in/{n}") for n, data in enumerate(objects)]
+    alone = [read([one]) for one in [piece(data, ordinal=n, uri=f"/in/{n}") for n, data in enumerate(objects)]]
+    together = read(pieces, chunk_bytes=chunk_bytes)
+    for part in (0, 1, 3):
+        assert together[part] == [row for result in alone for row in result[part]]
+    for name, total in together[2].items():
+        assert total == sum(result[2][name] for result in alone)
+
+
+def test_no_pieces_give_no_chunks():
+    assert list(frames([], ReadOptions())) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "HL7_EMPTY"),
+        (b"\xef\xbb\xbf \r\n\0\x1a", "HL7_EMPTY"),
+        (b'\xef\xbb\xbf {"resourceType": "Bundle"}', "HL7_JSON"),
+        (b"\n[1]", "HL7_JSON"),
+        (b"<?xml version='1.0'?><ADT_A01/>", "HL7_XML"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "HL7_BINARY"),
+        (b"name,value\nMSHX,1 MSH|^~\\&|", "HL7_NO_MESSAGE"),
+        ("{}".encode("utf-16"), "HL7_JSON"),
+    ],
+)
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+def test_an_object_without_a_message_is_one_rejected_record_with_its_own_code(data, code, chunk_bytes):
+    data += b" " * 100 * bool(data) if b"{}" not in data.replace(b"\0", b"") else b""
+    _, rejects, sums, _ = result = read([piece(data)], chunk_bytes=chunk_bytes)
+    assert [(row["code"], row["records"], row["_offset"], row["_length"]) for row in rejects] == [
+        (code, 1, 0, len(data))
+    ]
+    assert (sums["records"], sums["envelope_bytes"]) == (1, 0)
+    assert_balanced(data, result)
+
+
+def test_an_envelope_without_messages_is_an_empty_batch_and_no_error():
+    data = b"FHS|^~\\&\rBHS|^~\\&\rBTS|0\rFTS|1\r"
+    assert read([piece(data)])[1:3] == ([], dict.fromkeys(NUMBERS, 0) | {"envelope_bytes": len(data)})
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "position"),
+    [
+        (b"MSH|", "HL7_MSH_SHORT", "MSH"),
+        (b"MSH||A", "HL7_MSH_SHORT", "MSH"),
+        (b"MSH|^~\\&", "HL7_MSH_SHORT", "MSH"),
+        (b"MSH|^~\\&#@|A", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH|^~\\^|A", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH|^~a&|A", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH|^~ &|A", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH|^~\x07&|A", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH\t^~\\&\tA", "HL7_SEPARATORS", "MSH-2"),
+        (b"MSH\xa7^~\\&\xa7A", "HL7_SEPARATORS", "MSH-2"),
+    ],
+)
+def test_a_message_with_an_unreadable_header_is_rejected_and_its_neighbours_go_on(header, code, position):
+    messages, rejects, _, _ = read([piece(ADT + b"\r" + header + b"\rPID|1\r" + ORU)])
+    assert [raw for _, _, raw, _ in messages] == [ADT, ORU]
+    assert [(row["code"], row["position"], row["records"]) for row in rejects] == [(code, position, 1)]
+    assert (rejects[0]["_offset"], rejects[0]["_length"]) == (len(ADT) + 1, len(header) + 6)
+
+
+@pytest.mark.parametrize(
+    "header", [b"MSH|^|A", b"MSH|^~|A", b"MSH|^~\\|A", b"MSH|^~\\&#|A", b"MSH^|~\\&^A", b"MSH$%@/!$A"]
+)
+def test_short_long_and_other_separators_are_read(header):
+    assert [raw for _, _, raw, _ in read([piece(header)])[0]] == [header]
+
+
+def test_the_frame_is_padded_with_zeros_and_shares_its_buffer_when_nothing_is_transcoded():
+    frame = next(frames([piece(ADT + b"\r")], ReadOptions())).frame
+    assert frame.raw is frame.text
+    assert frame.text.size == frame.size + PADDING == len(ADT) + 1 + PADDING
+    assert not frame.text[frame.size :].any()
+
+
+def test_reading_stops_soon_behind_the_end_of_a_range():
+    data = (ADT + b"\r") * 20_000
+    taken = []
+    blocks = (taken.append(at) or data[at : at + 4096] for at in range(0, len(data), 4096))
+    result = read([Piece(0, RawObject("/in/a", len(data), 0), blocks, 0, 100_000, b"")])
+    assert len(result[0]) == -(-100_000 // (len(ADT) + 1))
+    assert max(taken) < 100_000 + (128 << 10)
+
+
+def test_one_long_message_in_small_chunks_is_read_whole():
+    message = ADT + b"\rOBX|1|ED|X||" + b"QUJD" * 500_000
+    messages, rejects, _, _ = read([piece(ADT + b"\r" + message + b"\r" + ORU, block=1 << 16)], chunk_bytes=1 << 16)
+    assert [raw for _, _, raw, _ in messages] == [ADT, message, ORU]
+    assert rejects == []
+
+
+def test_python_hl7_splits_a_batch_into_the_same_messages():
+    batch = b"FHS|^~\\&\rBHS|^~\\&\r" + b"\r".join([ADT, ADT.replace(b"77", b"78")]) + b"\rBTS|2\rFTS|1\r"
+    twin = [str(message).rstrip("\r").encode() for message in hl7.parse_file(batch.decode())[0]]
+    assert [raw for _, _, raw, _ in read([piece(batch)])[0]] == twin
