@@ -18,8 +18,9 @@ from connectors.storage.options import StorageOptions
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
-TTL = timedelta(minutes=5)
-"""How long the chain's answer is used before it is asked again. botocore renews 15 minutes before the real end."""
+TTL = timedelta(minutes=10)
+"""How long an answer of the chain is said to hold. obstore asks again 5 minutes before that; botocore gives out none
+that ends in less than 10 minutes."""
 
 
 class Credentials:

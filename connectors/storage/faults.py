@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import re
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
@@ -72,3 +73,8 @@ def boto_error(error: ClientError | BotoCoreError, uri: str) -> ClinrayError:
 
 def _refused(text: str) -> bool:
     return any(code in text for code in _REFUSING_CODES)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before attempt `attempt + 1`: up to 0.1, 0.2, 0.4 … 10, drawn evenly (full jitter)."""
+    return random.uniform(0, min(10.0, 0.1 * 2**attempt))  # noqa: S311 - spreads clients, guards nothing

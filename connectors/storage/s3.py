@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +17,10 @@ from obstore import exceptions as raised
 from obstore.store import S3Store as Client
 
 from connectors.contract import RawObject
-from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChanged
+from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChanged, TransientError
 from connectors.storage.credentials import Credentials
 from connectors.storage.exact import ExactBucket, is_path
-from connectors.storage.faults import s3_error, status_of
+from connectors.storage.faults import backoff, s3_error, status_of
 from connectors.storage.options import StorageOptions
 from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 T = TypeVar("T")
+
+_MARK = "clinray-put"
 
 
 @dataclass(frozen=True)
@@ -180,11 +184,22 @@ class S3Store:
         self._do(uri, lambda: self.client.put(path, data, mode="overwrite"))
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
+        """See Store.put_if_absent. obstore does not repeat a conditional write, as one whose answer was lost may have
+        been made; here the object's own mark tells whether it is of this call."""
         path, uri = self._named(key)
+        mark = secrets.token_hex(8)
+        for attempt in range(self.options.max_retries):
+            try:
+                return self._create(path, uri, data, mark)
+            except TransientError:
+                time.sleep(backoff(attempt))
+        return self._create(path, uri, data, mark)
+
+    def _create(self, path: str, uri: str, data: bytes, mark: str) -> bool:
         try:
-            self.client.put(path, data, mode="create", use_multipart=False)
+            self.client.put(path, data, mode="create", use_multipart=False, attributes={_MARK: mark})
         except raised.AlreadyExistsError:
-            return False
+            return self._do(uri, lambda: self.client.get(path).attributes.get(_MARK)) == mark
         except (raised.BaseError, OSError, ValueError) as error:
             raise s3_error(error, uri) from None
         return True

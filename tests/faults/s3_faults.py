@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-Action = Literal["500", "503", "501", "404", "403", "truncate", "reset", "change", "unconditional"]
+Action = Literal["500", "503", "501", "404", "403", "truncate", "reset", "lost", "change", "unconditional"]
 
 BODIES = {
     "500": (500, "InternalError"),
@@ -30,8 +30,9 @@ class Fault:
     """What happens to requests of `method` whose decoded path contains `part`.
 
     after: how many such requests go through unharmed first. times: how many are then harmed; None: all.
-    truncate: half of the body, then the connection ends. reset: no answer. change: `change` is called, then the request
-    goes on. unconditional: If-Match and If-None-Match are taken out.
+    truncate: half of the body, then the connection ends. reset: no answer. lost: the request goes on, its answer does
+    not come back. change: `change` is called, then the request goes on. unconditional: If-Match and If-None-Match are
+    taken out.
     """
 
     action: Action
@@ -120,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault and fault.change:
                 fault.change()
-            self._forward(body, unconditional=action == "unconditional", truncate=action == "truncate")
+            self._forward(body, action)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle  # noqa: N815
 
@@ -137,13 +138,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
-    def _forward(self, body: bytes, *, unconditional: bool, truncate: bool) -> None:
-        headers = {k: v for k, v in self.headers.items() if not (unconditional and k.lower() in CONDITIONS)}
+    def _forward(self, body: bytes, action: str) -> None:
+        left_out = CONDITIONS if action == "unconditional" else ()
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in left_out}
         connection = http.client.HTTPConnection(self.host, self.port)
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
+        if action == "lost":
+            self._reset()
+        else:
+            self._answer(answer, data, truncate=action == "truncate")
+
+    def _answer(self, answer: http.client.HTTPResponse, data: bytes, *, truncate: bool) -> None:
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "connection", "transfer-encoding", "date", "server"):

@@ -171,3 +171,10 @@ def test_a_store_without_conditional_writes_is_refused(layer: FaultLayer, store:
     with pytest.raises(ConfigError) as caught:
         probe(store)
     assert caught.value.code == "STORE_UNSUPPORTED"
+
+
+def test_a_put_if_absent_whose_answer_is_lost_knows_its_own_object(s3, layer: FaultLayer, store: Store) -> None:
+    layer.add(Fault("lost", "in/1.json", method="PUT", times=1))
+    assert store.put_if_absent("1.json", b"ours")
+    assert layer.count("PUT", "in/1.json") == 2
+    assert not store.put_if_absent("1.json", b"ours")
