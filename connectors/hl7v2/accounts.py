@@ -146,11 +146,11 @@ def _objects_without_start(rejects: _Rejects, chunk: Chunk) -> npt.NDArray[np.bo
     whole = np.array([isinstance(e, Run) and e.offset == 0 and e.final for e in chunk.entries], np.bool_) & ~starting
     for e in np.flatnonzero(whole).tolist():
         low, high = int(chunk.bounds[e]), int(chunk.bounds[e + 1])
-        first, end = low // chunk.scale, high // chunk.scale
-        text = int(boundaries.text_start(chunk.buf, first, end))
-        head = chunk.buf[text if chunk.scale == 2 else first : min(end, first + HEAD)].tobytes()
+        first, last = low // chunk.scale, high // chunk.scale
+        text = int(boundaries.text_start(chunk.buf, first, last))
+        head = chunk.buf[text if chunk.scale == 2 else first : min(last, first + HEAD)].tobytes()
         digest = digests.sha256_spans(chunk.raw, chunk.bounds[e : e + 1], chunk.bounds[e + 1 : e + 2])
-        rejects.add_one(e, "HL7_EMPTY" if text == end else what_it_is(head), 1, 0, high - low, digest.tobytes())
+        rejects.add_one(e, "HL7_EMPTY" if text == last else what_it_is(head), 1, 0, high - low, digest.tobytes())
     for e, entry in enumerate(chunk.entries):
         odd = entry.data[-1:] if chunk.scale == 2 and len(entry.data) % 2 and not whole[e] else b""
         if odd.strip(b"\0\r\n \x1a"):

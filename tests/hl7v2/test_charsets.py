@@ -1,0 +1,191 @@
+"""Character sets: what MSH-18 names, and that every message becomes the UTF-8 that Python's codec gives."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.contract import Piece, RawObject, ReadOptions
+from connectors.hl7v2 import charsets
+from connectors.hl7v2.framing import frames
+
+CODECS = {row["name"]: row["codec"] for row in charsets._rows()}
+SINGLE = [name for name in charsets.NAMES if CODECS[name] not in ("ascii", "utf-8", "utf-16")]
+
+
+def message(declared, content, separators=b"|^~\\&"):
+    fields = separators[:1] * 15
+    return b"MSH" + separators + separators[:1] + fields + declared + separators[:1] + b"\rNTE|1||" + content
+
+
+def decoded(*messages):
+    """(texts, names, assumed, rejects) of an object of these messages."""
+    data = b"\r".join(messages)
+    texts, names, assumed, rejects = [], [], [], []
+    for framed in frames([Piece(0, RawObject("/in/a", len(data), 0), [data])], ReadOptions()):
+        frame = framed.frame
+        texts += [frame.text[a:b].tobytes() for a, b in zip(frame.starts, frame.ends, strict=True)]
+        names += [charsets.NAMES[index] for index in frame.charset]
+        assumed += frame.charset_assumed.tolist()
+        rejects += [(row["code"], row["position"]) for row in framed.rejects.to_pylist()]
+        for i, (a, b) in enumerate(zip(frame.raw_starts, frame.raw_ends, strict=True)):
+            assert frame.record_id[i].tobytes() == hashlib.sha256(frame.raw[a:b].tobytes()).digest()
+        assert not frame.text[frame.size :].any()
+    return texts, names, assumed, rejects
+
+
+def test_every_name_of_the_data_file_is_one_of_the_names_and_the_other_way_round():
+    assert tuple(CODECS) == charsets.NAMES
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_every_byte_of_a_single_byte_set_becomes_what_its_codec_says(name):
+    codec = CODECS[name]
+    for byte in range(0x80, 0x100):
+        raw = message(name.encode(), bytes([byte]))
+        text = bytes([byte]).decode(codec, "ignore") or (chr(byte) if codec == "cp1252" else "")
+        if text:
+            assert decoded(raw) == ([raw[:-1] + text.encode()], [name], [False], [])
+        else:
+            assert decoded(raw) == ([], [], [], [("HL7_UNDECODABLE", "MSH-18")])
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        (b"8859/1", "8859/1"),
+        (b"ISO-8859-15", "8859/15"),
+        (b"iso 8859-2", "8859/2"),
+        (b"8859/9~UNICODE UTF-8", "8859/9"),
+        (b"8859/9^x", "8859/9"),
+        (b"Windows-1252", "WINDOWS-1252"),
+        (b"CP1252", "WINDOWS-1252"),
+    ],
+)
+def test_the_first_repetition_of_msh_18_names_the_set(declared, name):
+    raw = message(declared, b"\xe4")
+    assert decoded(raw) == ([raw[:-1] + "ä".encode()], [name], [False], [])
+
+
+@pytest.mark.parametrize("declared", [b"UNICODE UTF-8", b"UNICODE", b"utf8", b"UTF-8"])
+def test_declared_utf8_passes_and_anything_else_in_it_is_rejected(declared):
+    raw = message(declared, "Zoë 😀".encode())
+    assert decoded(raw, message(declared, b"\xe4")) == (
+        [raw],
+        ["UNICODE UTF-8"],
+        [False],
+        [("HL7_UNDECODABLE", "MSH-18")],
+    )
+
+
+@pytest.mark.parametrize("declared", [b"", b'""', b"ASCII", b"US-ASCII"])
+def test_bytes_above_ascii_without_a_declaration_are_utf8_if_they_can_be_else_windows_1252(declared):
+    plain, utf8, other = (message(declared, content) for content in (b"a", "ß".encode(), b"\x80\x81"))
+    texts, names, assumed, rejects = decoded(plain, utf8, other)
+    assert texts == [plain, utf8, other[:-2] + "€\x81".encode()]
+    assert (names, assumed, rejects) == (["ASCII", "UNICODE UTF-8", "WINDOWS-1252"], [False, True, True], [])
+
+
+@pytest.mark.parametrize("declared", [b"KLINGON", b"ISO IR87", b"GB 18030-2000", b"8859/12", b"UNICODE UTF-32"])
+def test_a_set_that_is_not_supported_is_rejected_even_for_plain_ascii_and_the_neighbours_go_on(declared):
+    good = message(b"8859/1", b"\xfc")
+    assert decoded(message(declared, b"a"), good) == (
+        [good[:-1] + "ü".encode()],
+        ["8859/1"],
+        [False],
+        [("HL7_CHARSET_UNKNOWN", "MSH-18")],
+    )
+
+
+def test_a_declaration_of_utf16_in_single_bytes_is_rejected():
+    assert decoded(message(b"UNICODE UTF-16", b"a"))[3] == [("HL7_UNDECODABLE", "MSH-18")]
+
+
+def test_msh_18_is_read_with_the_separators_of_its_own_message():
+    raw = message(b"8859/5~x", b"\xd0", separators=b"$!~%@")
+    assert decoded(raw)[:2] == ([raw[:-1] + "а".encode()], ["8859/5"])
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_utf16_objects_are_read_by_mark_or_pattern_with_offsets_of_the_raw_bytes(codec, mark):
+    texts = [message(b"UNICODE UTF-16", b"").decode() + "Zoë ☃ 😀", message(b"", b"").decode() + "plain"]
+    data = (mark + "FHS|^~\\&\r\n" + "\r\n".join(texts) + "\r\nFTS|1\r\n").encode(codec)
+    framed = list(frames([Piece(0, RawObject("/in/a", len(data), 0), [data])], ReadOptions()))
+    frame = framed[0].frame
+    assert [frame.text[a:b].tobytes().decode() for a, b in zip(frame.starts, frame.ends, strict=True)] == texts
+    spans = zip(frame.offset, frame.raw_ends - frame.raw_starts, strict=True)
+    plain = "utf-16-be" if codec == "utf-16-be" else "utf-16-le"
+    assert [data[a : a + n].decode(plain) for a, n in spans] == texts
+    account = framed[0].accounts.to_pylist()[0]
+    assert account["record_bytes"] == sum(len(text.encode(plain)) for text in texts)
+    assert account["record_bytes"] + account["envelope_bytes"] == len(data)
+    assert [row["declared"] for row in framed[0].envelopes.to_pylist()] == [None, None, 1]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 101])
+def test_an_object_in_utf16_belongs_to_its_first_range(cut):
+    data = ("\ufeff" + message(b"", b"a").decode() + "\r\n").encode("utf-16-be") * 2
+    raw = RawObject("/in/a", len(data), 0)
+    pieces = [Piece(0, raw, [data], 0, cut), Piece(1, raw, [data[cut:]], cut, len(data), data[max(cut - 4, 0) : cut])]
+    framed = list(frames(pieces, ReadOptions()))
+    assert [len(one.frame) for one in framed] == [2, 0]
+    sizes = [sum(row[name] for row in one.accounts.to_pylist()) for one in framed for name in BYTES]
+    assert sum(sizes) == len(data)
+
+
+BYTES = ("record_bytes", "quarantined_bytes", "envelope_bytes")
+
+
+def test_a_broken_message_in_utf16_is_rejected_alone_and_half_a_unit_at_the_end_too():
+    good = message(b"", b"a").decode().encode("utf-16-le")
+    data = b"\xff\xfe" + good + b"\r\0" + good + b"\x00\xd8\r\0" + good + b"\n\0x"
+    framed = next(frames([Piece(0, RawObject("/in/a", len(data), 0), [data])], ReadOptions()))
+    assert len(framed.frame) == 2
+    codes = [(row["code"], row["records"], row["_length"]) for row in framed.rejects.to_pylist()]
+    assert codes == [("HL7_UNDECODABLE", 1, len(good) + 2), ("HL7_TEXT_CUT", 0, 1)]
+    assert sum(framed.accounts[name].to_pylist()[0] for name in BYTES) == len(data)
+
+
+def test_an_object_in_utf16_over_the_limit_is_rejected_whole_with_its_message_starts():
+    data = ("\ufeff" + (message(b"", b"a").decode() + "\r") * 3).encode("utf-16-le")
+    piece = Piece(0, RawObject("/in/a", len(data), 0), [data[:50], data[50:]])
+    framed = next(frames([piece], ReadOptions(max_record_bytes=60)))
+    row = framed.rejects.to_pylist()[0]
+    assert (row["code"], row["records"], row["_length"]) == ("HL7_OBJECT_TOO_LONG", 3, len(data))
+    assert row["_record_id"] == hashlib.sha256(data).digest()
+
+
+@settings(derandomize=True, max_examples=400, deadline=None)
+@given(st.one_of(st.binary(max_size=12), st.text(max_size=6).map(str.encode)))
+def test_well_formed_utf8_is_what_python_decodes(data):
+    try:
+        data.decode()
+        expected = True
+    except UnicodeDecodeError:
+        expected = False
+    assert charsets.is_utf8(np.frombuffer(data + b"\xbf", np.uint8), 0, len(data)) == expected
+
+
+@pytest.mark.parametrize("at", [0, 1, 63, 64, 65, 127, 130])
+def test_a_high_byte_is_found_wherever_it_stands(at):
+    data = np.zeros(131 + 64, np.uint8)
+    data[at] = 0x80
+    assert charsets.any_high(data, 0, 131)
+    assert not charsets.any_high(data, at + 1, 131)
+    assert not charsets.any_high(data, 0, at)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["", "ASCII", "UNICODE UTF-8", *SINGLE]), st.text("aé€Ж\x81", max_size=5))))
+def test_mixed_sets_in_one_chunk_each_decode_as_declared(parts):
+    raws, texts = [], []
+    for name, content in parts:
+        codec = CODECS[name] if name not in ("", "ASCII") else "utf-8"
+        raw = content.encode(codec, "ignore")
+        head = message(name.encode(), b"<")
+        raws.append(head + raw + b">")
+        texts.append(head + raw.decode(codec).encode() + b">")
+    assert decoded(*raws)[0] == texts
