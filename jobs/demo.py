@@ -33,6 +33,7 @@ def demo(
     """
     from connectors.hl7v2.generate import write
     from connectors.lake.verify import verify
+
     from connectors.storage import StorageOptions
     from jobs.config import load_pipeline
     from jobs.drawing import write_report
@@ -45,8 +46,21 @@ def demo(
     with embedded_s3() as endpoint, bar(quiet or as_json) as progress:
         progress.total(-(-messages // 100), "generating")
         options = StorageOptions(endpoint=endpoint)
-        write(source, messages, messages_per_object=100, seed=1, malformed=0.002, options=options, progress=progress.advance)
-        settings = {"source": source, "lake": str(out / "lake"), "policy": "pseudonymised", "time_zone": "Europe/Zurich"}
+        write(
+            source,
+            messages,
+            messages_per_object=100,
+            seed=1,
+            malformed=0.002,
+            options=options,
+            progress=progress.advance,
+        )
+        settings = {
+            "source": source,
+            "lake": str(out / "lake"),
+            "policy": "pseudonymised",
+            "time_zone": "Europe/Zurich",
+        }
         pipeline = load_pipeline(None, settings).with_access(endpoint=endpoint, keys=out / "keys", create_keys=True)
         with executor(cpus):
             first = ingest(pipeline, cpus=cpus, progress=progress)
@@ -101,7 +115,7 @@ def ready_query(lake: Path) -> str:
     """SQL that DuckDB runs over the lake as it is."""
     folder = lake / "deidentified" / "hl7v2_observations"
     return (
-        "SELECT code, count(*) AS results, round(avg(value_number), 2) AS mean, any_value(unit) AS unit "
+        "SELECT code, count(*) AS results, round(avg(value_number), 2) AS mean, any_value(units) AS units "
         f"FROM read_parquet('{folder}/*.parquet') WHERE value_number IS NOT NULL GROUP BY code ORDER BY results DESC"
     )
 

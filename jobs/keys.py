@@ -60,7 +60,12 @@ def show(keys: flags.KeysFolder = None, as_json: AsJson = False) -> int:
 
     folder = keys_folder(KeySettings(folder=keys))
     ring = files.load(files.reference(folder / files.DATA_KEY))
-    facts = {"folder": str(folder), "key_id": ring.key_id, "epoch": ring.epoch, "public_key": str(folder / files.PUBLIC_KEY)}
+    facts = {
+        "folder": str(folder),
+        "key_id": ring.key_id,
+        "epoch": ring.epoch,
+        "public_key": str(folder / files.PUBLIC_KEY),
+    }
     if as_json:
         emit(facts)
         return 0

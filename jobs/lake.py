@@ -15,7 +15,8 @@ from jobs.console import AsJson, command, emit, say, table
 def verify(
     lake: flags.LakeArgument,
     head: Annotated[
-        str | None, typer.Option(help="Log head kept elsewhere: NUMBER:SHA256, as a run printed it.", show_default=False)
+        str | None,
+        typer.Option(help="Log head kept elsewhere: NUMBER:SHA256, as a run printed it.", show_default=False),
     ] = None,
     trust: Annotated[
         Path | None, typer.Option(help="Public key (PEM) that the entries must be signed by.", show_default=False)
@@ -32,6 +33,7 @@ def verify(
       clinray verify s3://research/lake --head 42:9f2c… --trust signing-key.pub.pem
     """
     from connectors.lake.verify import verify as prove
+
     from connectors.storage import StorageOptions
     from jobs.heads import parse_head
 
@@ -88,8 +90,9 @@ def vacuum(
     """
     from datetime import timedelta
 
-    from connectors.lake import Lake
     from connectors.lake.vacuum import vacuum as remove
+
+    from connectors.lake import Lake
     from connectors.storage import StorageOptions
     from jobs.access import signing_key_of
 

@@ -7,7 +7,7 @@ from connectors.errors import ConfigError
 from connectors.hl7v2.framing import frames
 from connectors.storage import StorageOptions
 from connectors.storage.reading import Reading
-from connectors.storage.store import open_root
+from connectors.storage.store import Roots
 from jobs.plan import Span
 
 
@@ -16,7 +16,7 @@ def message_at(uri: str, at: int, length: int | None, options: StorageOptions) -
 
     Raises ConfigError (OBJECT_MISSING, OFFSET_OUTSIDE), AccessError, TransientError.
     """
-    store, key = open_root(uri, options)
+    store, key = Roots(options).locate(uri)
     raw = store.head(key)
     if raw is None:
         raise ConfigError("OBJECT_MISSING", f"there is no object {uri}")

@@ -6,24 +6,30 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-PROBE = 8
-"""One in so many rows is looked at to see whether values repeat."""
-SMALL = 1 << 12
-MOSTLY_DISTINCT = 0.95
+from jobs.privacy.interning import interned, spread
 
 
 def over_distinct(values: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """work(values), where `work` is a function of each value alone and keeps nulls null."""
-    if _mostly_distinct(values):
+    if not _has_spans(values.type):
+        encoded = values.dictionary_encode()
+        return work(encoded.dictionary).take(encoded.indices)
+    found = interned(values)
+    if found is None:
         return work(values)
-    encoded = values.dictionary_encode()
-    if len(encoded.dictionary) == len(values):
+    distinct, codes = found
+    if len(distinct) == len(values):
         return work(values)
-    return work(encoded.dictionary).take(encoded.indices)
+    done = work(distinct)
+    if done.null_count or not _has_spans(done.type):
+        return done.take(pa.array(codes, mask=codes < 0))
+    return spread(done, codes)
 
 
-def _mostly_distinct(values: pa.Array) -> bool:
-    if len(values) < SMALL:
-        return False
-    probe = values.slice(0, len(values) // PROBE)
-    return len(probe.dictionary_encode().dictionary) > MOSTLY_DISTINCT * len(probe)
+def _has_spans(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )

@@ -76,9 +76,7 @@ class ColumnSIV:
         Nulls stay null. Equal values give equal tokens.
         """
         spans = spans_of(values)
-        counts = np.where(spans.valid, BLOCK + spans.lengths, 0)
-        size = (counts * 8 + 5) // 6
-        at = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+        at = kernels.token_ends(spans.lengths, spans.valid)
         out = np.empty(at[-1], np.uint8)
         blocks = kernels.blocks_of(spans.lengths, spans.valid)
         for k, rows in _by_blocks(blocks):

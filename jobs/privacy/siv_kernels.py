@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from jobs.privacy.words import load, store, swap
+
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -34,26 +36,59 @@ def blocks_of(lengths: Integers, valid: Booleans) -> Integers:
 
 
 @njit(cache=True, nogil=True)
-def chained(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k: int, constants: Bytes) -> Bytes:
-    """uint8[k, rows, 16]: what CMAC chains over in S2V (RFC 5297 section 2.4), its last block with the subkey in."""
-    out = np.zeros((k, rows.size, 16), np.uint8)
+def _lines(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k: int) -> Bytes:
+    """uint8[rows, 16 k]: the values side by side, with the padding of CMAC (0x80 and zeros) behind short ones."""
+    out = np.empty((rows.size, 16 * k), np.uint8)
+    source, target = data.ctypes.data, out.ctypes.data
     for r in range(rows.size):
         a, n = starts[rows[r]], lengths[rows[r]]
-        for j in range(n):
-            out[j >> 4, r, j & 15] = data[a + j]
+        whole = 2 * k if a + 16 * k <= data.size else n // 8
+        for i in range(whole):
+            store(target + 16 * k * r + 8 * i, load(source + a + 8 * i))
+        for j in range(8 * whole, n):
+            out[r, j] = data[a + j]
+    for r in range(rows.size):
+        n = lengths[rows[r]]
+        for j in range(n, 16 * k):
+            out[r, j] = 0
         if n < 16 * k:
-            out[k - 1, r, n - 16 * (k - 1)] = 0x80
-        last = out[k - 1, r]
-        if n < 16:
-            for j in range(16):
-                last[j] ^= constants[3, j] ^ constants[0, j]
-            continue
-        for j in range(16):
-            p = n - 16 + j
-            out[p >> 4, r, p & 15] ^= constants[2, j]
-        subkey = 0 if n == 16 * k else 1
-        for j in range(16):
-            last[j] ^= constants[subkey, j]
+            out[r, n] = 0x80
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _words(row: Bytes) -> tuple[np.uint64, np.uint64]:
+    """A block as two words."""
+    return load(row.ctypes.data), load(row.ctypes.data + 8)
+
+
+@njit(cache=True, nogil=True)
+def chained(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k: int, constants: Bytes) -> Bytes:
+    """uint8[k, rows, 16]: what CMAC chains over in S2V (RFC 5297 section 2.4), its last block with the subkey in.
+
+    Each step goes over all rows, because a read of bytes that were just written in other portions waits for them.
+    """
+    lines = _lines(data, starts, lengths, rows, k)
+    out = np.empty((k, rows.size, 16), np.uint8)
+    source, target, stride = lines.ctypes.data, out.ctypes.data, 16 * rows.size
+    first, second = _words(constants[2])
+    for r in range(rows.size):
+        n = lengths[rows[r]]
+        if n >= 16:
+            end = source + 16 * k * r + n
+            store(end - 16, load(end - 16) ^ first)
+            store(end - 8, load(end - 8) ^ second)
+    short = _words(constants[3] ^ constants[0])
+    exact, padded = _words(constants[0]), _words(constants[1])
+    for r in range(rows.size):
+        n, line, to = lengths[rows[r]], source + 16 * k * r, target + 16 * r
+        for i in range(k - 1):
+            store(to + stride * i, load(line + 16 * i))
+            store(to + stride * i + 8, load(line + 16 * i + 8))
+        subkey = short if n < 16 else exact if n == 16 * k else padded
+        last = line + 16 * (k - 1)
+        store(to + stride * (k - 1), load(last) ^ subkey[0])
+        store(to + stride * (k - 1) + 8, load(last + 8) ^ subkey[1])
     return out
 
 
@@ -74,6 +109,45 @@ def counters(tag: Bytes, k: int) -> Bytes:
 
 
 @njit(cache=True, nogil=True)
+def _letters(six: np.uint64) -> np.uint64:
+    """Eight base64url letters, the first in the lowest byte, of the first six bytes at an address (as loaded)."""
+    x = swap(six) >> np.uint64(16)
+    x = ((x & np.uint64(0xFFFFFF000000)) << np.uint64(8)) | (x & np.uint64(0xFFFFFF))
+    x = ((x & np.uint64(0x00FFF00000FFF000)) << np.uint64(4)) | (x & np.uint64(0x00000FFF00000FFF))
+    x = ((x & np.uint64(0x0FC00FC00FC00FC0)) << np.uint64(2)) | (x & np.uint64(0x003F003F003F003F))
+    ones, top = np.uint64(0x0101010101010101), np.uint64(7)
+    lower = ((x + ones * np.uint64(128 - 26)) >> top) & ones
+    digit = ((x + ones * np.uint64(128 - 52)) >> top) & ones
+    minus = ((x + ones * np.uint64(128 - 62)) >> top) & ones
+    under = ((x + ones * np.uint64(128 - 63)) >> top) & ones
+    x += ones * np.uint64(65) + lower * np.uint64(6) - digit * np.uint64(75)
+    return swap(x - minus * np.uint64(13) + under * np.uint64(49))
+
+
+@njit(cache=True, nogil=True)
+def _sealed(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, tag: Bytes, stream: Bytes) -> Bytes:
+    """uint8[rows, 16 k + 24]: tag and ciphertext of each row, then three zero bytes and bytes that nobody reads."""
+    k = stream.shape[0]
+    out = np.empty((rows.size, 16 * k + 24), np.uint8)
+    source, tags_at, masks, stride = data.ctypes.data, tag.ctypes.data, stream.ctypes.data, 16 * rows.size
+    for r in range(rows.size):
+        a, n = starts[rows[r]], lengths[rows[r]]
+        to = out.ctypes.data + r * out.shape[1]
+        store(to, load(tags_at + 16 * r))
+        store(to + 8, load(tags_at + 16 * r + 8))
+        whole = k if a + 16 * k <= data.size else n // 16
+        for i in range(whole):
+            mask = masks + stride * i + 16 * r
+            store(to + 16 + 16 * i, load(source + a + 16 * i) ^ load(mask))
+            store(to + 24 + 16 * i, load(source + a + 16 * i + 8) ^ load(mask + 8))
+        for j in range(16 * whole, n):
+            out[r, 16 + j] = data[a + j] ^ stream[j >> 4, r, j & 15]
+        for j in range(16 + n, 19 + n):
+            out[r, j] = 0
+    return out
+
+
+@njit(cache=True, nogil=True)
 def write_tokens(
     data: Bytes,
     starts: Integers,
@@ -85,29 +159,20 @@ def write_tokens(
     out: Bytes,
 ) -> None:
     """out[at[row]:at[row + 1]] = unpadded base64url of the row's tag and of its value under the key stream."""
-    sealed = np.zeros(16 * stream.shape[0] + 19, np.uint8)
+    sealed = _sealed(data, starts, lengths, rows, tag, stream)
+    target, width = out.ctypes.data, sealed.shape[1]
     for r in range(rows.size):
-        row = rows[r]
-        a, n = starts[row], lengths[row]
-        for j in range(16):
-            sealed[j] = tag[r, j]
-        for j in range(n):
-            sealed[16 + j] = data[a + j] ^ stream[j >> 4, r, j & 15]
-        sealed[16 + n] = 0
-        sealed[17 + n] = 0
-        o, end = at[row], at[row + 1]
-        p = 0
-        while o + 4 <= end:
-            word = (np.int64(sealed[p]) << 16) | (np.int64(sealed[p + 1]) << 8) | np.int64(sealed[p + 2])
-            out[o] = _LETTERS[word >> 18]
-            out[o + 1] = _LETTERS[(word >> 12) & 63]
-            out[o + 2] = _LETTERS[(word >> 6) & 63]
-            out[o + 3] = _LETTERS[word & 63]
-            o += 4
-            p += 3
-        word = (np.int64(sealed[p]) << 16) | (np.int64(sealed[p + 1]) << 8) | np.int64(sealed[p + 2])
+        o, end = at[rows[r]], at[rows[r] + 1]
+        p = sealed.ctypes.data + r * width
+        while o + 8 <= end:
+            store(target + o, _letters(load(p)))
+            o += 8
+            p += 6
+        if o == end:
+            continue
+        word = _letters(load(p))
         for j in range(end - o):
-            out[o + j] = _LETTERS[(word >> (18 - 6 * j)) & 63]
+            out[o + j] = (word >> np.uint64(8 * j)) & np.uint64(255)
 
 
 @njit(cache=True, nogil=True)
@@ -160,3 +225,13 @@ def unmask(
         row = rows[r]
         for j in range(lengths[row]):
             out[to[row] + j] = data[starts[row] + 16 + j] ^ stream[j >> 4, r, j & 15]
+
+
+@njit(cache=True, nogil=True)
+def token_ends(lengths: Integers, valid: Booleans) -> Integers:
+    """int64[n + 1]: where the token of each value begins; a null has none."""
+    at = np.empty(lengths.size + 1, np.int64)
+    at[0] = 0
+    for i in range(lengths.size):
+        at[i + 1] = at[i] + (((16 + lengths[i]) * 8 + 5) // 6 if valid[i] else 0)
+    return at
