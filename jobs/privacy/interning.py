@@ -1,0 +1,187 @@
+"""The distinct values of a text column, and which of them each row holds."""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from jobs.privacy.spans import Spans, spans_of, text_array
+from jobs.privacy.words import load, store
+
+Bytes = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+Words = npt.NDArray[np.uint64]
+
+PROBE = 8
+"""After one in so many rows it is decided whether values repeat enough."""
+MOSTLY_DISTINCT = 0.9
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
+_ROOM = 1 << 12
+_GROUP = 256
+
+
+def interned(values: pa.Array) -> tuple[pa.Array, Codes] | None:
+    """The distinct values of a text or binary array in order of appearance, and int32[n]: the place of each row's
+    value among them, -1 for null. None where nearly every value is another, so that it is not worth while."""
+    spans = spans_of(values)
+    codes, rows, worth = _intern(spans.data, spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
+    return (values.take(pa.array(rows)), codes) if worth else None
+
+
+def spread(distinct: pa.Array, codes: Codes) -> pa.Array:
+    """The column whose row i holds distinct[codes[i]]; null for -1. distinct: text or binary without nulls."""
+    spans = spans_of(distinct)
+    at = _ends(spans.lengths, codes)
+    out = np.empty(at[-1], np.uint8)
+    _gather(spans.data, spans.starts, codes, at, out)
+    large = pa.types.is_large_string(distinct.type) or pa.types.is_large_binary(distinct.type)
+    binary = pa.types.is_binary(distinct.type) or pa.types.is_large_binary(distinct.type)
+    return text_array(at, out, codes >= 0, large, binary=binary)
+
+
+@njit(cache=True, nogil=True)
+def _short(data: Bytes, start: int, length: int) -> np.uint64:
+    """A value of fewer than eight bytes as a word."""
+    if start + 8 <= data.size:
+        return load(data.ctypes.data + start) & ((_ONE << np.uint64(8 * length)) - _ONE)
+    word = _EMPTY
+    for i in range(length):
+        word |= np.uint64(data[start + i]) << np.uint64(8 * i)
+    return word
+
+
+@njit(cache=True, nogil=True)
+def _hash(data: Bytes, start: int, length: int) -> np.uint64:
+    """A 64-bit number that follows from the bytes of a value."""
+    h = np.uint64(length) * _MIX
+    base = data.ctypes.data + start
+    if length < 8:
+        last = _short(data, start, length)
+    else:
+        for i in range(0, length - 8, 8):
+            h = (h ^ load(base + i)) * _MIX
+            h ^= h >> _HALF
+        last = load(base + length - 8)
+    h = (h ^ last) * _MIX
+    h = (h ^ (h >> _HALF)) * _MIX
+    return h ^ (h >> _HALF)
+
+
+@njit(cache=True, nogil=True)
+def _equal(data: Bytes, a: int, b: int, length: int) -> bool:
+    """Whether two values of one length are the same bytes."""
+    if length < 8:
+        return bool(_short(data, a, length) == _short(data, b, length))
+    left, right = data.ctypes.data + a, data.ctypes.data + b
+    for i in range(0, length - 8, 8):
+        if load(left + i) != load(right + i):
+            return False
+    return bool(load(left + length - 8) == load(right + length - 8))
+
+
+@njit(cache=True, nogil=True)
+def _find(table: Words, hashed: np.uint64, data: Bytes, start: int, length: int, at: Integers, sizes: Integers) -> int:
+    """The code of a value, or -1 - slot where it is to be put."""
+    mask, mark = np.uint64(table.size - 1), hashed >> _HALF
+    slot = hashed & mask
+    while table[slot] != _EMPTY:
+        if table[slot] >> _HALF == mark:
+            code = np.int64(table[slot] & _CODE) - 1
+            if sizes[code] == length and _equal(data, at[code], start, length):
+                return code
+        slot = (slot + np.uint64(1)) & mask
+    return -1 - np.int64(slot)
+
+
+@njit(cache=True, nogil=True)
+def _grown(table: Words, hashes: Words, count: int) -> Words:
+    """A table four times as large with the same `count` values in it."""
+    larger = np.zeros(table.size * 4, np.uint64)
+    mask = np.uint64(larger.size - 1)
+    for code in range(count):
+        slot = hashes[code] & mask
+        while larger[slot] != _EMPTY:
+            slot = (slot + np.uint64(1)) & mask
+        larger[slot] = (hashes[code] >> _HALF << _HALF) | np.uint64(code + 1)
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _intern(
+    data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_], limit: float
+) -> tuple[Codes, Integers, bool]:
+    """(code of each row, first row of each code, whether values repeat): an open-addressing table of hash and code.
+
+    Rows are taken in groups, each step over a whole group, so that the reads of a step do not wait for one another.
+    """
+    n = starts.size
+    codes = np.full(n, -1, np.int32)
+    table = np.zeros(4 * _ROOM, np.uint64)
+    firsts, at, sizes = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64)
+    hashes, hashed, found = np.empty(_ROOM, np.uint64), np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64)
+    count, probe = 0, max(_ROOM, n // PROBE // _GROUP * _GROUP)
+    for group in range(0, n, _GROUP):
+        if group == probe and count > limit * group:
+            return codes, firsts[:count], False
+        size = min(_GROUP, n - group)
+        for j in range(size):
+            hashed[j] = _hash(data, starts[group + j], lengths[group + j])
+        mask = np.uint64(table.size - 1)
+        for j in range(size):
+            found[j] = table[hashed[j] & mask]
+        for j in range(size):
+            i = group + j
+            if not valid[i]:
+                continue
+            code = np.int64(found[j] & _CODE) - 1
+            length = lengths[i]
+            if code >= 0 and sizes[code] == length and _equal(data, at[code], starts[i], length):
+                codes[i] = code
+                continue
+            place = _find(table, hashed[j], data, starts[i], length, at, sizes)
+            if place >= 0:
+                codes[i] = place
+                continue
+            if count == firsts.size:
+                more = np.empty(count, np.int64)
+                firsts, at, sizes = np.append(firsts, more), np.append(at, more), np.append(sizes, more)
+                hashes = np.append(hashes, np.empty(count, np.uint64))
+            if 2 * count >= table.size:
+                table = _grown(table, hashes, count)
+                place = _find(table, hashed[j], data, starts[i], length, at, sizes)
+            table[-1 - place] = (hashed[j] >> _HALF << _HALF) | np.uint64(count + 1)
+            firsts[count], at[count], sizes[count], hashes[count] = i, starts[i], length, hashed[j]
+            codes[i] = count
+            count += 1
+    return codes, firsts[:count], True
+
+
+@njit(cache=True, nogil=True)
+def _ends(lengths: Integers, codes: Codes) -> Integers:
+    """int64[n + 1]: where each row's copy of its value begins."""
+    at = np.empty(codes.size + 1, np.int64)
+    at[0] = 0
+    for i in range(codes.size):
+        at[i + 1] = at[i] + (lengths[codes[i]] if codes[i] >= 0 else 0)
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _gather(data: Bytes, starts: Integers, codes: Codes, at: Integers, out: Bytes) -> None:
+    """out[at[i]:at[i + 1]] = the value of code codes[i]."""
+    source, target = data.ctypes.data, out.ctypes.data
+    for i in range(codes.size):
+        n = at[i + 1] - at[i]
+        if n < 8:
+            for j in range(n):
+                out[at[i] + j] = data[starts[codes[i]] + j]
+            continue
+        a, b = source + starts[codes[i]], target + at[i]
+        for j in range(0, n - 8, 8):
+            store(b + j, load(a + j))
+        store(b + n - 8, load(a + n - 8))
