@@ -4,7 +4,7 @@ from connectors.lake.binding import Binding
 from connectors.lake.commit import Draft
 from connectors.lake.inputs import INPUTS, DoneIndex
 from connectors.lake.lake import BundleParts, Lake
-from connectors.lake.layout import QUARANTINE_ZONE, ZONES
+from connectors.lake.layout import ZONES
 from connectors.lake.log import Entry, LostRace, PartsGone
 from connectors.lake.parts import Part, PartWriter
 from connectors.lake.quarantine import QUARANTINE
@@ -12,7 +12,6 @@ from connectors.lake.quarantine import QUARANTINE
 __all__ = [
     "INPUTS",
     "QUARANTINE",
-    "QUARANTINE_ZONE",
     "ZONES",
     "Binding",
     "BundleParts",

@@ -50,7 +50,7 @@ def bound(store: Store, zone: str) -> str | None:
 
 
 def read_binding(store: Store, zone: str) -> Binding | None:
-    """What the zone is bound to, or None if it is not bound. Raises LakeError (BINDING_FORM) if the file is no binding."""
+    """What the zone is bound to, or None if it is not bound. Raises LakeError (BINDING_FORM) if its file is none."""
     key = binding_key(zone)
     if store.head(key) is None:
         return None

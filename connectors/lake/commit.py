@@ -16,13 +16,14 @@ from connectors.errors import LakeError
 from connectors.lake import merkle
 from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
-from connectors.lake.inputs import DONE, INPUTS, LEAVES, put_inputs, put_leaves, read_table, removed_of
+from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs, put_leaves, read_table, removed_of
 from connectors.lake.layout import FORMAT, inputs_key, leaves_key
 from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
 from connectors.lake.parts import Part
 from connectors.storage import Store
 
 READERS = 16
+VACUUM = "vacuum"
 
 
 @dataclass(frozen=True)
@@ -71,35 +72,43 @@ def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, sign
     """
     check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
     planned = log.head[0] if draft.planned is None else draft.planned
-    log.refresh()
-    check_race(store, draft, log.entries[planned:])
-    check_parts(store, draft.parts)
-    content = _content(store, draft, identity)
-    while (entry := log.append(content, signer)) is None:
-        others = log.refresh()
-        check_race(store, draft, others)
-        if any(other.kind == "vacuum" for other in others):
-            check_parts(store, draft.parts)
-    return entry
+    salt = secrets.token_hex(SALT_BYTES)
+    while True:
+        # A vacuum counts once, when it is first seen: parts that are written again after it are there to stay.
+        check_vacuumed(store, draft, log.refresh())
+        check_race(store, draft, log.entries[planned:])
+        check_parts(store, draft.parts)
+        entry = log.append(_content(store, draft, identity, salt), signer)
+        if entry is not None:
+            return entry
+        planned = log.head[0]
+
+
+def check_vacuumed(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
+    """Raises PartsGone if one of the entries takes away a part of the draft."""
+    vacuums = [other for other in others if other.kind == VACUUM]
+    removed = {path for other in vacuums for path in removed_of(_leaves(store, other))}
+    if gone := removed.intersection(part.path for part in draft.parts):
+        raise PartsGone(gone)
 
 
 def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
-    """Raises LostRace if one of the entries took a key of the draft, PartsGone if one takes away a part of it."""
+    """Raises LostRace if one of the entries took a key of the draft, or names a file that the draft would remove."""
     ours = draft.inputs["key"].filter(pc.is_in(draft.inputs["outcome"], value_set=pa.array(DONE)))
-    took = []
-    removed: set[str] = set()
+    removed = set(draft.removed)
     for other in others:
-        if other.kind == "vacuum":
-            removed.update(removed_of(read_table(store.get(leaves_key(other.leaves)), LEAVES)))
-        elif other.zone == draft.zone and other.inputs is not None:
-            theirs = read_table(store.get(inputs_key(other.inputs)), INPUTS, ["key", "outcome"])
-            done = theirs.filter(pc.is_in(theirs["outcome"], value_set=pa.array(DONE)))
-            if pc.any(pc.is_in(done["key"], value_set=ours)).as_py():
-                took.append(other)
-    if took:
-        raise LostRace(others)
-    if gone := removed.intersection(part.path for part in draft.parts):
-        raise PartsGone(gone)
+        if removed and removed.intersection({leaves_key(other.leaves), *_leaves(store, other)["path"].to_pylist()}):
+            raise LostRace(others)
+        if other.zone != draft.zone or other.inputs is None:
+            continue
+        theirs = read_table(store.get(inputs_key(other.inputs)), INPUTS, ["key", "outcome"])
+        done = theirs.filter(pc.is_in(theirs["outcome"], value_set=pa.array(DONE)))
+        if pc.any(pc.is_in(done["key"], value_set=ours)).as_py():
+            raise LostRace(others)
+
+
+def _leaves(store: Store, entry: Entry) -> pa.Table:
+    return read_table(store.get(leaves_key(entry.leaves)), LEAVES)
 
 
 def check_parts(store: Store, parts: Iterable[Part]) -> None:
@@ -126,8 +135,8 @@ def root_of(leaves: pa.Table, inputs: str | None) -> str:
     return merkle.root(data if inputs is None else [*data, canonical({"inputs": inputs})]).hex()
 
 
-def _content(store: Store, draft: Draft, identity: Identity) -> dict[str, Json]:
-    inputs = put_inputs(store, draft.inputs) if draft.inputs.num_rows else None
+def _content(store: Store, draft: Draft, identity: Identity, salt: str) -> dict[str, Json]:
+    inputs = put_inputs(store, draft.inputs, salt) if draft.inputs.num_rows else None
     leaves_digest, leaves = put_leaves(store, draft.parts, draft.removed)
     return {
         "format": FORMAT,
@@ -141,7 +150,7 @@ def _content(store: Store, draft: Draft, identity: Identity) -> dict[str, Json]:
         "ended": _time(draft.ended),
         "counts": {name: dict(counts) for name, counts in draft.counts.items()},
         "tables": dict(draft.tables),
-        "parts": _folders(draft.parts),
+        "parts": folders_of(draft.parts),
         "leaves": leaves_digest,
         "inputs": inputs,
         "root": root_of(leaves, inputs),
@@ -161,7 +170,8 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _folders(parts: Iterable[Part]) -> dict[str, Json]:
+def folders_of(parts: Iterable[Part]) -> dict[str, Json]:
+    """Folder of a table → its parts, rows and bytes."""
     folders: dict[str, dict[str, int]] = {}
     for part in parts:
         totals = folders.setdefault(part.path.rpartition("/")[0], {"parts": 0, "rows": 0, "bytes": 0})

@@ -12,9 +12,10 @@ from datetime import datetime
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from connectors.errors import LakeError, TransientError
+from connectors.lake.files import read_footer
 from connectors.lake.layout import table_uri
 from connectors.lake.log import Entry
 from connectors.lake.parts import Part
@@ -94,7 +95,7 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
 
 def _append(table: DeltaTable, entry: Entry, parts: Sequence[Part]) -> None:
     ended = round(datetime.fromisoformat(entry.content["ended"]).timestamp() * 1000)
-    actions = [
+    actions: list[AddAction | RemoveAction] = [
         AddAction(part.path.rpartition("/")[2], part.bytes, {}, ended, True, json.dumps({"numRecords": part.rows}))
         for part in parts
     ]
@@ -111,8 +112,6 @@ def _missing(table: DeltaTable, schema: pa.Schema) -> list[pa.Field]:
 
 def _schema(store: Store, parts: Sequence[Part]) -> pa.Schema:
     """The schema of the first part; all parts of a table in one entry have the same."""
-    from connectors.lake.files import read_footer
-
     found = read_footer(store, parts[0].path, parts[0].bytes)
     if found is None:
         raise LakeError("PART_MISSING", f"{parts[0].path} is named by the log and not in the lake; run clinray verify")

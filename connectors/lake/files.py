@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Container, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.contract import RawObject
 from connectors.errors import ObjectChanged
+from connectors.lake.layout import RESTRICTED, RUNS, ZONES, key_of
 from connectors.storage import Store
+
+DELTA_LOG = "/_delta_log/"
+FOLDERS = (RESTRICTED, *(folder for folder in ZONES.values() if not folder.startswith(f"{RESTRICTED}/")))
+"""Where parts and files of inputs stand."""
 
 
 class RangedFile(io.RawIOBase):
@@ -56,3 +63,13 @@ def read_footer(store: Store, path: str, size: int) -> pq.FileMetaData | None:
         return open_part(store, path, size).metadata
     except ObjectChanged:
         return None
+
+
+def unnamed_files(store: Store, named: Container[str]) -> Iterator[tuple[str, RawObject]]:
+    """Key and listing of every file that a lake's log could name and does not, and of the files of Delta's logs."""
+    for folder in (*FOLDERS, RUNS):
+        for page in store.list(folder):
+            for raw in page:
+                key = key_of(store, raw)
+                if key not in named and (folder != RUNS or key.startswith(f"{RUNS}/leaves-")):
+                    yield key, raw

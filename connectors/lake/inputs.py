@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +58,13 @@ DONE = ("written", "quarantined")
 Words = npt.NDArray[np.uint64]
 
 
-def put_inputs(store: Store, inputs: pa.Table) -> str:
+def put_inputs(store: Store, inputs: pa.Table, salt: str) -> str:
     """Write the file of inputs; its SHA-256.
 
-    A random salt stands in the file's metadata, so that its hash, which stands in the open, confirms no guess.
+    salt: random, stands in the file's metadata, so that the file's hash, which stands in the open, confirms no guess.
     """
-    salted = INPUTS.with_metadata({"salt": secrets.token_hex(SALT_BYTES)})
-    return _put(store, inputs.cast(INPUTS).replace_schema_metadata(salted.metadata), inputs_key)
+    salted = inputs.select(INPUTS.names).cast(INPUTS).replace_schema_metadata({"salt": salt})
+    return _put(store, salted, inputs_key)
 
 
 def put_leaves(store: Store, parts: Iterable[Part], removed: Iterable[str] = ()) -> tuple[str, pa.Table]:
@@ -76,12 +75,12 @@ def put_leaves(store: Store, parts: Iterable[Part], removed: Iterable[str] = ())
     return _put(store, leaves, leaves_key), leaves
 
 
-def _put(store: Store, table: pa.Table, key: object) -> str:
+def _put(store: Store, table: pa.Table, key: Callable[[str], str]) -> str:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **{**WRITER, "store_schema": True})
+    pq.write_table(table, sink, **{**WRITER, "store_schema": True}, use_dictionary=True, write_statistics=False)
     data = sink.getvalue().to_pybytes()
     digest = hashlib.sha256(data).hexdigest()
-    store.put_if_absent(key(digest), data)  # type: ignore[operator]
+    store.put_if_absent(key(digest), data)
     return digest
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.errors import ConfigError
 from connectors.lake import delta
-from connectors.lake.binding import Binding, bind, bound
+from connectors.lake.binding import Binding, bind, bound, read_binding
 from connectors.lake.canonical import canonical
 from connectors.lake.commit import Draft, Identity, make_entry
 from connectors.lake.files import open_part
@@ -92,6 +92,10 @@ class Lake:
         """Bind the zone if it is not bound yet; the SHA-256 of the binding. Raises ConfigError (ZONE_BOUND)."""
         return bind(self.store, zone, binding)
 
+    def binding(self, zone: str) -> Binding | None:
+        """What the zone is bound to, or None if it is not bound."""
+        return read_binding(self.store, zone)
+
     def entries(self) -> tuple[Entry, ...]:
         return self._log.entries
 
@@ -126,15 +130,19 @@ class Lake:
         for group in self.bundles(zone, after):
             yield from group.parts
 
+    def parts_of(self, entry: Entry) -> Sequence[Part]:
+        """Every part that an entry adds."""
+        return self._parts(entry.leaves)
+
     def record_ids(self, zone: str, table: str, object_values: pa.Array) -> pa.Table:
-        """Columns _object, _record_id, occurrences (int64): the records that the table holds of these objects.
+        """Columns _object, _record_id, occurrences (int64): what the zone holds in the table of these objects.
 
         object_values: text, as in the table's `_object`. Row groups whose statistics exclude them are not read.
         """
         folder = table_path(zone, table)
         named = (p for e in self.entries() if folder in e.folders for p in self._parts(e.leaves))
         wanted = pc.unique(pa.array(object_values, pa.string()) if isinstance(object_values, list) else object_values)
-        found = [rows for p in named if p.path.rpartition("/")[0] == folder for rows in self._records(p, wanted)]
+        found = [rows for p in named if (p.zone, p.table) == (zone, table) for rows in self._records(p, wanted)]
         schema = pa.schema([("_object", pa.string()), ("_record_id", pa.binary())])
         grouped = pa.concat_tables([schema.empty_table(), *found]).group_by(
             ["_object", "_record_id"], use_threads=False

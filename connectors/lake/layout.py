@@ -14,7 +14,7 @@ FORMAT = 1
 RUNS = "_runs"
 MARKER = f"{RUNS}/lake.json"
 RESTRICTED = "restricted"
-QUARANTINE_ZONE = "quarantine"
+QUARANTINE_TABLE = "quarantine"
 
 ZONES = {
     "identified": f"{RESTRICTED}/identified",
@@ -67,9 +67,8 @@ def table_path(zone: str, table: str) -> str:
     """
     if not _TABLE.fullmatch(table):
         raise ConfigError("TABLE_NAME", "a table's name has other characters than a-z, 0-9 and _")
-    if zone == QUARANTINE_ZONE and table == QUARANTINE_ZONE:
-        return f"{RESTRICTED}/{QUARANTINE_ZONE}"
-    return f"{ZONES[check_zone(zone)]}/{table}"
+    folder = ZONES[check_zone(zone)]
+    return f"{RESTRICTED}/{table}" if table == QUARANTINE_TABLE else f"{folder}/{table}"
 
 
 def table_uri(store: Store, path: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from connectors.storage import Store
 GROUP_ROWS = 1 << 16
 """Rows of a row group; the last one of a part may have fewer."""
 
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 64 << 20
 """A row group ends early at the row that brings its text and binary values to so many bytes."""
 
 TARGET_BYTES = 128 << 20
@@ -28,15 +30,12 @@ WRITER = {
     "data_page_version": "1.0",
     "compression": "zstd",
     "compression_level": 1,
-    "use_dictionary": True,
     "dictionary_pagesize_limit": 1 << 20,
     "data_page_size": 1 << 20,
     "write_batch_size": 1024,
-    "write_statistics": True,
     "write_page_index": False,
     "write_page_checksum": False,
     "store_schema": False,
-    "column_encoding": None,
     "use_byte_stream_split": False,
     "use_deprecated_int96_timestamps": False,
     "coerce_timestamps": None,
@@ -44,7 +43,7 @@ WRITER = {
     "sorting_columns": None,
     "store_decimal_as_integer": False,
 }
-"""Every option of the writer that has a say in the bytes."""
+"""The options of the writer that are the same for every column; `writer_options` adds those that follow from types."""
 
 _BUNDLE = re.compile(r"[0-9a-z]{1,64}")
 _DIGITS = 16
@@ -84,7 +83,9 @@ class PartWriter:
         self._folder = table_path(zone, table)
         self._schema = plain(schema)
         self._target = target_bytes
-        self._pending = self._schema.empty_table()
+        self._options = writer_options(self._schema)
+        self._pending = [self._schema.empty_table()]
+        self._held = 0
         self._sink: pa.BufferOutputStream | None = None
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
@@ -93,25 +94,32 @@ class PartWriter:
     def write(self, table: pa.Table) -> None:
         """Take rows; columns are chosen by name and cast to the schema. Raises ConfigError (PART_SCHEMA) if they do
         not fit."""
-        self._pending = pa.concat_tables([self._pending, conform(table, self._schema)])
-        while (rows := group_rows(self._pending, last=False)) > 0:
-            self._write_group(rows)
+        rows = conform(table, self._schema)
+        self._pending.append(rows)
+        self._held += rows.nbytes
+        # A row group cannot be full before one of these is: its limits count rows, and bytes of values alone.
+        if self._held >= GROUP_BYTES or sum(held.num_rows for held in self._pending) >= GROUP_ROWS:
+            self._write_groups(last=False)
 
     def close(self) -> list[Part]:
         """Write what is held; every part of this writer. None where there was no row."""
-        while (rows := group_rows(self._pending, last=True)) > 0:
-            self._write_group(rows)
+        self._write_groups(last=True)
         self._end_part()
         return self._parts
 
-    def _write_group(self, rows: int) -> None:
-        group = self._pending.slice(0, rows).combine_chunks()
-        self._pending = self._pending.slice(rows)
+    def _write_groups(self, *, last: bool) -> None:
+        held = pa.concat_tables(self._pending)
+        while (rows := group_rows(held, last=last)) > 0:
+            self._write_group(held.slice(0, rows).combine_chunks())
+            held = held.slice(rows)
+        self._pending, self._held = [held], held.nbytes
+
+    def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
             self._sink = pa.BufferOutputStream()
-            self._writer = pq.ParquetWriter(self._sink, self._schema, **WRITER)
-        self._writer.write_table(group, row_group_size=rows)
-        self._rows += rows
+            self._writer = pq.ParquetWriter(self._sink, self._schema, **self._options)
+        self._writer.write_table(group, row_group_size=group.num_rows)
+        self._rows += group.num_rows
         if self._sink is not None and self._sink.tell() >= self._target:
             self._end_part()
 
@@ -128,6 +136,31 @@ class PartWriter:
         self._writer, self._sink, self._rows = None, None, 0
 
 
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """Every option of the Parquet writer that has a say in the bytes of a part.
+
+    Text and fractions are written through a dictionary (codes, units, tokens of a patient repeat), other types plain.
+    Statistics are kept for types of fixed width and for `_object`; of other text they would exclude nothing.
+    """
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    text = [name for name, kind in leaves if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    wide = [name for name, kind in leaves if pa.types.is_binary(kind) or pa.types.is_large_binary(kind)]
+    fractions = [name for name, kind in leaves if pa.types.is_floating(kind)]
+    measured = [name for name, _ in leaves if name == "_object" or name not in {*text, *wide}]
+    return {**WRITER, "use_dictionary": [*text, *fractions], "write_statistics": measured}
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    """The columns that Parquet makes of an Arrow column: path and type."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    elif pa.types.is_struct(kind):
+        for n in range(kind.num_fields):
+            yield from _leaves(f"{path}.{kind.field(n).name}", kind.field(n).type)
+    else:
+        yield path, kind
+
+
 def plain(schema: pa.Schema) -> pa.Schema:
     """The schema without metadata, dictionary types as the types of their values."""
     fields = []
@@ -142,6 +175,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     missing = [name for name in schema.names if name not in table.column_names]
     if missing or len(table.column_names) != len(schema):
         raise ConfigError("PART_SCHEMA", "rows have other columns than their table")
+    if table.schema.equals(schema, check_metadata=True):
+        return table
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
@@ -170,16 +205,15 @@ def group_rows(table: pa.Table, *, last: bool) -> int:
 def _offsets(array: pa.Array) -> Sizes | None:
     """int64[n + 1]: where each value of a text, binary or list array begins; None for types of fixed width."""
     kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_list(kind):
-        width = np.int32
-    elif pa.types.is_large_string(kind) or pa.types.is_large_binary(kind) or pa.types.is_large_list(kind):
-        width = np.int64
-    else:
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind) or pa.types.is_large_list(kind)
+    if not (large or pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_list(kind)):
         return None
     buffer = array.buffers()[1]
     if buffer is None or len(array) == 0:
         return np.zeros(len(array) + 1, np.int64)
-    return np.frombuffer(buffer, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    return np.frombuffer(buffer, np.int64 if large else np.int32)[array.offset : array.offset + len(array) + 1].astype(
+        np.int64
+    )
 
 
 def _total(array: pa.Array) -> int:

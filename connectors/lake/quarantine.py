@@ -5,10 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 
 from connectors.contract import LINEAGE, Category, Column, TableSpec
-from connectors.lake.layout import QUARANTINE_ZONE
+from connectors.lake.layout import QUARANTINE_TABLE
 
 QUARANTINE = TableSpec(
-    QUARANTINE_ZONE,
+    QUARANTINE_TABLE,
     "Spans of objects that could not be read, or whose records scored too low.",
     (
         Column("zone", pa.string(), Category.TECHNICAL, "The zone that the span is missing from."),

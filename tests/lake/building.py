@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.lake import INPUTS, QUARANTINE, QUARANTINE_ZONE, Binding, Draft, Lake, Part, PartWriter
+from connectors.lake import INPUTS, QUARANTINE, Binding, Draft, Lake, Part, PartWriter
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -57,7 +57,7 @@ def write_parts(lake: Lake, keys: list[str], per_key: int = 3, quarantined: int 
         writer.write(rows(table, keys, per_key))
         parts += writer.close()
     if quarantined:
-        writer = PartWriter(lake.store, QUARANTINE_ZONE, QUARANTINE.name, bundle_of(keys), QUARANTINE.schema)
+        writer = PartWriter(lake.store, ZONE, QUARANTINE.name, bundle_of(keys), QUARANTINE.schema)
         row = {"zone": ZONE, "format": "hl7v2", "code": "RECORD_BAD", "records": 1, "_object": keys[0], "_offset": 0}
         writer.write(pa.Table.from_pylist([row] * quarantined, schema=QUARANTINE.schema))
         parts += writer.close()
@@ -104,7 +104,7 @@ def draft(lake: Lake, keys: list[str], per_key: int = 3, quarantined: int = 0, *
                 "envelope": 2 * n,
             },
         },
-        "tables": {RECORDS: written, DETAILS: written},
+        "tables": {RECORDS: written, DETAILS: written} | ({QUARANTINE.name: quarantined} if quarantined else {}),
         "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "ended": datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC),
         "code_version": "0.1.0",

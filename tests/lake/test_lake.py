@@ -9,7 +9,7 @@ from building import BINDING, DETAILS, RECORDS, SIGNER, ZONE, commit, draft, inp
 from deltalake import DeltaTable
 
 from connectors.errors import ConfigError, LakeError
-from connectors.lake import INPUTS, Binding, Lake
+from connectors.lake import INPUTS, QUARANTINE, Binding, Lake
 from connectors.lake.layout import entry_key, table_uri
 
 
@@ -95,7 +95,7 @@ def test_parts_come_by_entry_and_bundle(tmp_path):
     commit(lake, "a", quarantined=2)
     commit(lake, "b")
     found = [(group.entry, [p.table for p in group.parts]) for group in lake.bundles(ZONE)]
-    assert found == [(1, [RECORDS, DETAILS]), (2, [RECORDS, DETAILS])]
+    assert found == [(1, [RECORDS, DETAILS, QUARANTINE.name]), (2, [RECORDS, DETAILS])]
     assert [part.table for part in lake.parts(ZONE, after=1)] == [RECORDS, DETAILS]
 
 

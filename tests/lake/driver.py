@@ -1,0 +1,50 @@
+"""A run in a process of its own: commits drafts to a lake, one a key given, and prints their numbers.
+
+Called as: driver.py URI DIE KEY... With DIE "after-entry" it ends at once, as by kill -9, between its first entry and
+the Delta commits; "after-table" between the first table's commit and the next one; "no" not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from building import bundle_of, draft, new_lake
+
+from connectors.lake import LostRace, delta
+from connectors.storage import StorageOptions
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(when: str) -> None:
+    bring_up, calls = delta.bring_up, []
+
+    def dying(*arguments):
+        if when == "after-entry" or calls:
+            die()
+        calls.append(bring_up(*arguments))
+        return calls[-1]
+
+    if when != "no":
+        delta.bring_up = dying
+
+
+def main(uri: str, when: str, *keys: str) -> None:
+    options = StorageOptions() if uri.startswith("s3://") else None
+    lake = new_lake(uri, options)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    arm(when)
+    for group in keys:
+        try:
+            entry = lake.commit(draft(lake, group.split(","), planned=0))
+            print("entry", entry.number, bundle_of(group.split(",")), flush=True)
+        except LostRace as lost:
+            print("lost", len(lost.entries), flush=True)
+
+
+main(*sys.argv[1:])

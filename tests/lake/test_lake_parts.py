@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import ConfigError
+from connectors.lake import PartWriter, parts
+from connectors.storage import open_store
+
+SCHEMA = pa.schema(
+    [
+        ("text", pa.string()),
+        ("raw", pa.binary()),
+        ("fields", pa.list_(pa.string())),
+        ("number", pa.float64()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("_object", pa.string()),
+    ]
+)
+
+
+def table(count: int) -> pa.Table:
+    return pa.table(
+        {
+            "text": [None if n % 7 == 0 else f"text {n % 11}" for n in range(count)],
+            "raw": [bytes([n % 256]) * (n % 5) for n in range(count)],
+            "fields": [None if n % 3 == 0 else [str(n)] * (n % 4) for n in range(count)],
+            "number": [n / 4 for n in range(count)],
+            "at": [n * 1_000_000 for n in range(count)],
+            "_object": [f"token-{n // 100}" for n in range(count)],
+        },
+        schema=SCHEMA,
+    )
+
+
+def written(folder, rows: list[pa.Table], **options) -> list[parts.Part]:
+    writer = PartWriter(open_store(str(folder)), "deidentified", "rows", "b0", SCHEMA, **options)
+    for some in rows:
+        writer.write(some)
+    return writer.close()
+
+
+@given(st.lists(st.integers(0, 400), max_size=8), st.booleans())
+@settings(derandomize=True, max_examples=25, deadline=None)
+def test_parts_do_not_depend_on_how_rows_were_handed_in(tmp_path_factory, cuts, encoded):
+    whole = table(400)
+    edges = [0, *sorted(cuts), 400]
+    slices = [whole.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    if encoded:
+        column = whole.schema.get_field_index("text")
+        slices = [s.set_column(column, "text", s["text"].dictionary_encode()) for s in slices]
+    folder = tmp_path_factory.mktemp("lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "GROUP_ROWS", 90)
+        patch.setattr(parts, "GROUP_BYTES", 1500)
+        assert written(folder, slices, target_bytes=6000) == written(folder, [whole], target_bytes=6000)
+
+
+def test_a_part_says_what_its_file_is(tmp_path):
+    (part,) = written(tmp_path, [table(1000)])
+    data = (tmp_path / part.path).read_bytes()
+    assert (part.rows, part.bytes) == (1000, len(data))
+    assert part.sha256 == hashlib.sha256(data).hexdigest()
+    assert part.path == f"deidentified/rows/part-b0-00000-{part.sha256[:16]}.zstd.parquet"
+    assert pq.read_table(tmp_path / part.path).cast(SCHEMA).to_pylist() == table(1000).to_pylist()
+
+
+def test_a_part_ends_after_the_row_group_that_reaches_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_ROWS", 100)
+    found = written(tmp_path, [table(1000)], target_bytes=1)
+    assert [part.rows for part in found] == [100] * 10
+    assert [part.path.split("-")[2] for part in found] == [f"{n:05d}" for n in range(10)]
+
+
+def test_a_row_group_ends_at_the_row_that_fills_it_with_bytes(monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_BYTES", 100)
+    lengths = [10, 0, 89, 1, 5, 200, 3]
+    rows = pa.table({"raw": [b"x" * length for length in lengths]})
+    assert parts.group_rows(rows, last=False) == 4
+    assert parts.group_rows(rows.slice(4), last=False) == 2
+    assert parts.group_rows(rows.slice(6), last=False) == 0
+    assert parts.group_rows(rows.slice(6), last=True) == 1
+
+
+def test_values_in_lists_count_as_bytes_of_their_row():
+    rows = pa.array([["ab", "c"], None, [], ["defg"]], pa.list_(pa.string()))
+    assert parts._sizes(rows).tolist() == [3, 0, 0, 4]
+    assert parts._sizes(rows.slice(3)).tolist() == [4]
+
+
+def test_no_rows_make_no_part(tmp_path):
+    assert written(tmp_path, []) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_another_table_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="PART_SCHEMA"):
+        written(tmp_path, [table(1).drop_columns("raw")])
+    with pytest.raises(ConfigError, match="PART_SCHEMA"):
+        written(tmp_path, [table(1).append_column("more", [["x"]])])
+
+
+def test_a_bundle_cannot_name_a_path(tmp_path):
+    with pytest.raises(ConfigError, match="BUNDLE_NAME"):
+        PartWriter(open_store(str(tmp_path)), "deidentified", "rows", "../x", SCHEMA)
