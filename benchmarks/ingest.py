@@ -182,12 +182,13 @@ def memory(bench: Bench) -> list[Row]:
 
 
 def audit(bench: Bench) -> list[Row]:
-    measured = bench.measure([ours(bench.source), ours(bench.source, "--unaudited", name="unaudited")])
-    low_high = harness.spread(measured["ours"], measured["unaudited"])
-    a, b = harness.median(measured["ours"]), harness.median(measured["unaudited"])
+    names = ("with", "without")
+    measured = bench.measure([ours(bench.source, "--audit", name, name=name) for name in names])
+    low_high = harness.spread(measured["with"], measured["without"])
+    a, b = (harness.median(measured[name]) for name in names)
     note = (
-        f"{bench.runs} runs; CPU {harness.median(measured['ours'], 'cpu'):.1f} s against "
-        f"{harness.median(measured['unaudited'], 'cpu'):.1f} s of the whole process tree"
+        f"{bench.runs} runs; CPU {harness.median(measured['with'], 'cpu'):.1f} s against "
+        f"{harness.median(measured['without'], 'cpu'):.1f} s of the whole process tree"
     )
     work = "audit (hashes, log, signature, commits)"
     return [Row(work, "the same code without it", a / b, 1.1, low_high, a, b, "s", note, at_most=True)]

@@ -10,7 +10,9 @@ from pathlib import Path
 import ray
 
 from benchmarks.peers.program import report
-from benchmarks.unaudited import without_audit
+from benchmarks.unaudited import with_audit, without_audit
+
+HOOKS = {"with": with_audit, "without": without_audit}
 
 
 def main() -> None:
@@ -19,18 +21,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--identified", action="store_true")
-    parser.add_argument("--unaudited", action="store_true")
+    parser.add_argument(
+        "--audit", choices=HOOKS, help="start Ray's workers by a hook that leaves the audit, or takes it"
+    )
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
+    hook = HOOKS[chosen.audit] if chosen.audit else None
     ray.init(
         num_cpus=chosen.cpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"worker_process_setup_hook": without_audit} if chosen.unaudited else None,
+        runtime_env={"worker_process_setup_hook": hook} if hook else None,
     )
-    if chosen.unaudited:
-        without_audit()
+    if hook:
+        hook()
     seconds, rows = ingest(chosen)
     report(seconds, rows)
     ray.shutdown()

@@ -43,6 +43,10 @@ def _numbered_spans(
     return digests.view(np.uint8)
 
 
+def with_audit() -> None:
+    """Leaves everything as it is: a hook costs workers something, so both sides of a comparison start with one."""
+
+
 def without_audit() -> None:
     """Takes the audit out of this process for good; a Ray worker calls it before its first task."""
     from connectors import digests

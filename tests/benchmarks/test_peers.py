@@ -60,7 +60,7 @@ def test_what_deidentifying_keeps_equals_ours(peer: Peer, source: Path, deidenti
 
 
 def test_the_side_without_audit_writes_the_same_values(source: Path, deidentified: str, tmp_path: Path) -> None:
-    without = compare.our_relation(lake(source, tmp_path, "--unaudited"), identified=False)
+    without = compare.our_relation(lake(source, tmp_path, "--audit", "without"), identified=False)
     assert compare.deidentified(deidentified, without, COLUMNS) == COUNT
     assert not list((tmp_path / "lake" / "_runs").glob("0*.json"))
 
