@@ -3,8 +3,9 @@
 The rule needs no context, so that any split of an object gives what the whole gives. A message starts at "MSH", an
 envelope line at "FHS", "BHS", "BTS" or "FTS" (HL7 2.9, chapter 2, 2.10.3), where
 - the byte before is CR, LF, VT, FS, NUL or Ctrl-Z, or a UTF-8 byte-order mark ends there, or the object begins there;
-- the byte behind is a possible field separator: neither letter, digit nor space, nor one of those six bytes. A bare
-  "BTS" line, without fields, is an envelope line too.
+- the bytes behind can be separators (neither letter, digit nor space, nor one of those six bytes): "|", or two such
+  bytes, or, for a trailer, one such byte before a digit, before itself, or at the end of the line. A trailer without
+  fields is one too. So a line of free text such as "MSH: 5.1 pg/ml" or "BTS notified" starts nothing.
 An item runs from its start to the next start.
 """
 # mypy: disallow-untyped-decorators=False
@@ -32,7 +33,7 @@ FTS: Final = 4
 TEXT: Final = 5  # what stands in an object before its first start
 KINDS: Final = ("MSH", "FHS", "BHS", "BTS", "FTS", "TEXT")
 LOOK_BEHIND: Final = 4  # bytes around a start that decide whether it is one
-LOOK_AHEAD: Final = 4
+LOOK_AHEAD: Final = 5
 
 READABLE: Final = 0
 SHORT: Final = 1  # MSH ends before MSH-3
@@ -86,7 +87,16 @@ def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
     c = buf[at + 3]
     if is_terminator(c):
         return kind if kind >= BTS else NONE
-    return NONE if c == 32 or _is_alphanumeric(c) else kind
+    if c == 124:
+        return kind
+    if c == 32 or _is_alphanumeric(c):
+        return NONE
+    if at + 4 == high:
+        return kind if kind >= BTS else NONE
+    d = buf[at + 4]
+    if kind >= BTS:
+        return kind if d == c or 48 <= d <= 57 or is_terminator(d) else NONE
+    return NONE if d == 32 or _is_alphanumeric(d) or is_terminator(d) else kind
 
 
 @njit(cache=True, nogil=True)

@@ -71,7 +71,9 @@ def aliases() -> tuple[Offsets, npt.NDArray[np.int16]]:
         for alias in (row["name"], row["codec"], *row["aliases"].split("|")):
             raw = np.frombuffer(alias.encode("ascii"), np.uint8)
             found[int(fingerprint(raw, 0, raw.size))] = NAMES.index(row["name"])
-    return np.array(list(found), np.int64), np.array(list(found.values()), np.int16)
+    keys, names = np.array(list(found), np.int64), np.array(list(found.values()), np.int16)
+    keys.flags.writeable = names.flags.writeable = False
+    return keys, names
 
 
 @lru_cache(maxsize=1)
@@ -90,6 +92,7 @@ def code_points() -> npt.NDArray[np.uint16]:
                 table[NAMES.index(row["name"]), byte] = ord(text)
     open_bytes = np.flatnonzero(table[WINDOWS_1252] == _HOLE)
     table[WINDOWS_1252, open_bytes] = open_bytes
+    table.flags.writeable = False
     return table
 
 

@@ -24,7 +24,7 @@ ODDITIES = (
     + b"\r\r\n\x1c\r\x0b"
     + ORU
     + b"\n\x00\xef\xbb\xbf"
-    b"BTS|2\rafter the trailer\r" + SHORT + b"\rBHS\xff\r" + TWICE + b"\rFTS|1\r\x1a\n" + ADT + b"\r\nMSHX|no\nMSH"
+    b"BTS|2\rafter the trailer\r" + SHORT + b"\rBHS\xff^\r" + TWICE + b"\rFTS|1\r\x1a\n" + ADT + b"\r\nMSHX|no\nMSH"
 )
 
 NUMBERS = ("records", "quarantined", "record_bytes", "quarantined_bytes", "envelope_bytes")
@@ -147,14 +147,17 @@ FRAGMENTS = [
     *(ADT, ORU, SHORT, TWICE, b"text", b"\xe4", b"{", b"<x>"),
     *(b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\0", b"\x1a", b"\xef\xbb\xbf", b"\xef\xbb", b" ", b"\t"),
     *(b"FHS|^~\\&", b"BHS", b"BTS|2|", b"BTS", b"FTS|1", b"FTS||"),
-    *(b"MSH", b"MSH|", b"MSH ", b"MSHA", b"MSH\xff^"),
+    *(b"MSH", b"MSH|", b"MSH ", b"MSHA", b"MSH\xff^", b"MSH: 5", b"BTS$4", b"FTS$$", b"BTS: 4", b"FHS:a"),
     b"\rMSH|^~\\&|" + b"|" * 14 + b"8859/1|\rNTE|1||\xe4",
     b"\rMSH$%~|$" + b"$" * 15 + b"UTF-8~ASCII$\xe4",
 ]
 PIECES_OF_TEXT = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map(b"".join)
+LINE_END = rb"[\r\n\x0b\x1c\0\x1a]"
+SEPARATOR = rb"[^A-Za-z0-9 \r\n\x0b\x1c\0\x1a]"
 START = re.compile(
-    rb"(?:(?<=[\r\n\x0b\x1c\0\x1a])|(?<=\xef\xbb\xbf)|\A)"
-    rb"(?:(MSH)(?=[^A-Za-z0-9 \r\n\x0b\x1c\0\x1a])|[FB]HS(?=[^A-Za-z0-9 \r\n\x0b\x1c\0\x1a])|[FB]TS(?![A-Za-z0-9 ]))"
+    rb"(?:(?<=" + LINE_END + rb")|(?<=\xef\xbb\xbf)|\A)"
+    rb"(?:(?:(?P<message>MSH)|[FB]HS)(?=\||" + SEPARATOR + SEPARATOR + rb")"
+    rb"|[FB]TS(?=\||\Z|" + LINE_END + rb"|(?P<s>" + SEPARATOR + rb")(?:[0-9]|(?P=s)|\Z|" + LINE_END + rb")))"
 )
 
 
@@ -163,7 +166,7 @@ def message_starts(data):
     found = list(START.finditer(data))
     ends = [match.start() for match in found[1:]] + [len(data)] * bool(found)
     for match, end in zip(found, ends, strict=True):
-        if match.group(1):
+        if match.group("message"):
             content = re.sub(rb"(?:[\r\n\x0b\x1c\0\x1a]|\xef\xbb\xbf)+\Z", b"", data[match.start() : end])
             yield match.start(), content
 
@@ -198,6 +201,21 @@ def test_objects_read_together_give_what_each_gives_alone(objects, chunk_bytes):
         assert together[part] == [row for result in alone for row in result[part]]
     for name, total in together[2].items():
         assert total == sum(result[2][name] for result in alone)
+
+
+@pytest.mark.parametrize(
+    "line", [b"MSH: 5.1 pg/ml", b"MSH-3 low", b"MSH", b"BTS notified", b"BTS: see note", b"FHS, BHS"]
+)
+@pytest.mark.parametrize("end", [b"\r", b"\n", b""])
+def test_a_line_of_free_text_that_begins_like_a_segment_starts_nothing(line, end):
+    data = ORU + b"\n" + line + end
+    assert [raw for _, _, raw, _ in read([piece(data)])[0]] == [ORU + b"\n" + line]
+
+
+@pytest.mark.parametrize("trailer", [b"BTS", b"BTS|1", b"BTS|", b"BTS$1", b"FTS$$x", b"FTS$"])
+@pytest.mark.parametrize("end", [b"\r", b"\n", b""])
+def test_a_trailer_ends_the_message_with_or_without_fields_and_with_any_separator(trailer, end):
+    assert [raw for _, _, raw, _ in read([piece(ADT + b"\r" + trailer + end)])[0]] == [ADT]
 
 
 def test_no_pieces_give_no_chunks():
