@@ -14,7 +14,7 @@ from connectors import digests
 from connectors.contract import ACCOUNTS, ENVELOPES, REJECTS
 from connectors.hl7v2 import boundaries
 from connectors.hl7v2.boundaries import KINDS, MSH, TEXT, declared_count
-from connectors.hl7v2.chunks import READABLE, Chunk
+from connectors.hl7v2.buffer import READABLE, Chunk
 from connectors.hl7v2.runs import HEAD, Run, Skipped
 
 Bytes = npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ _CODES: Final = (
     ("HL7_NO_MESSAGE", ""),
     ("HL7_OBJECT_TOO_LONG", ""),
 )
-"""Error code and position of a reject; the first ones are indexed by the status of a message (see chunks)."""
+"""Error code and position of a reject; the first ones are indexed by the status of a message (see buffer)."""
 _INDEX: Final = {code: i for i, (code, _) in enumerate(_CODES)}
 _CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b\x1c"))
 

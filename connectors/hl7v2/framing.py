@@ -17,7 +17,7 @@ from connectors import digests
 from connectors.contract import Piece, ReadOptions
 from connectors.hl7v2 import boundaries, charsets
 from connectors.hl7v2.accounts import Books
-from connectors.hl7v2.chunks import READABLE, TOO_LONG, UNDECODABLE, UNKNOWN_CHARSET, Chunk, Entry, lay_out
+from connectors.hl7v2.buffer import READABLE, TOO_LONG, UNDECODABLE, UNKNOWN_CHARSET, Chunk, Entry, lay_out
 from connectors.hl7v2.frame import PADDING, Frame
 from connectors.hl7v2.runs import runs
 
