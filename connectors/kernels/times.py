@@ -6,7 +6,9 @@ The form (chapter 2A: DTM, TS, DT) is YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-Z
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ Offsets = npt.NDArray[np.int16]
 
 UTC = pa.timestamp("us", "UTC")
 _NO_OFFSET = -32768
+_LISTED_UNTIL = 2_114_380_800_000_000  # 2037-01-01 in microseconds
 _WIDTH = 32  # more than the longest ISO 8601 text written here
 
 
@@ -150,6 +153,15 @@ def _times(
         instants[r], precisions[r], offsets[r] = _time(buf, at, end)
 
 
+def _in_far_zone(local: npt.NDArray[np.int64], zone: str) -> npt.NDArray[np.int64]:
+    """The same as `_in_zone` for times behind the last transition that a time zone file lists, each distinct one once."""
+    distinct, inverse = np.unique(local, return_inverse=True)
+    info, epoch = ZoneInfo(zone), datetime(1970, 1, 1)
+    offsets = [info.utcoffset(epoch + timedelta(microseconds=int(us))) or timedelta() for us in distinct]
+    moved = distinct - np.array([offset // timedelta(microseconds=1) for offset in offsets], np.int64)
+    return moved[inverse]
+
+
 def _in_zone(local: npt.NDArray[np.int64], zone: str) -> npt.NDArray[np.int64]:
     """Wall-clock microseconds of an IANA zone → UTC.
 
@@ -178,9 +190,12 @@ def times(buf: Bytes, start: Integers, length: Integers, time_zone: str = "UTC")
     instants, precisions, offsets = np.empty(n, np.int64), np.empty(n, np.int8), np.empty(n, np.int16)
     _times(buf, start, length, instants, precisions, offsets)
     if time_zone != "UTC":
-        rows = np.flatnonzero((offsets == _NO_OFFSET) & (precisions > 8))
-        if rows.size:
-            instants[rows] = _in_zone(instants[rows], time_zone)
+        local = (offsets == _NO_OFFSET) & (precisions > 8)
+        # Arrow knows the transitions that a time zone file lists (up to 2037), not the rule that continues them.
+        far = instants >= _LISTED_UNTIL
+        for rows, convert in ((np.flatnonzero(local & ~far), _in_zone), (np.flatnonzero(local & far), _in_far_zone)):
+            if rows.size:
+                instants[rows] = convert(instants[rows], time_zone)
     absent = precisions <= 0
     return Times(
         pa.array(instants, mask=absent).cast(UTC),
