@@ -76,7 +76,7 @@ def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
     at `line_start` a line begins whatever stands before it."""
     if at + 3 > high:
         return NONE
-    kind = _name_at(buf, at)
+    kind: int = _name_at(buf, at)
     if kind == NONE:
         return NONE
     behind = at == line_start or (at > low and is_terminator(buf[at - 1])) or _is_mark(buf, at - 3, low, high)
