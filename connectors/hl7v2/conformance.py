@@ -16,7 +16,7 @@ Deviation = tuple[str, str, int]
 
 
 @cache
-def _rows() -> list[dict[str, str]]:
+def structures() -> list[dict[str, str]]:
     """structures.csv: HL7 v2.5.1 chapters 2 to 12, with what later versions add; one row a message structure."""
     text = resources.files("connectors.hl7v2").joinpath("structures.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
@@ -25,18 +25,18 @@ def _rows() -> list[dict[str, str]]:
 @cache
 def floating() -> frozenset[str]:
     """Segments that may stand behind any other: notes, roles, software, continuation."""
-    return frozenset(next(row["grammar"] for row in _rows() if row["structure"] == FLOATING).split())
+    return frozenset(next(row["grammar"] for row in structures() if row["structure"] == FLOATING).split())
 
 
 @cache
 def _structure_of_type() -> dict[str, str]:
     """Message type and event ("ADT^A08"), or type alone where there is no event, to the structure's name."""
-    return {name: row["structure"] for row in _rows() for name in row["types"].split()}
+    return {name: row["structure"] for row in structures() for name in row["types"].split()}
 
 
 @cache
 def _grammar(structure: str) -> Grammar | None:
-    found = next((row["grammar"] for row in _rows() if row["structure"] == structure), None)
+    found = next((row["grammar"] for row in structures() if row["structure"] == structure), None)
     return None if found is None or structure == FLOATING else parse(found)
 
 
@@ -47,7 +47,7 @@ def grammar_of(message_type: str, event: str, structure: str) -> Grammar | None:
     return _grammar(name)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 12)
 def deviations(message_type: str, event: str, structure: str, segments: str) -> tuple[Deviation, ...]:
     """How a message departs from the structure of its type.
 
@@ -58,14 +58,18 @@ def deviations(message_type: str, event: str, structure: str, segments: str) -> 
     if grammar is None:
         return (("unknown_type", "MSH", 0),) if message_type else ()
     stands = [(name, index) for name, index in expand(segments) if name not in floating() and name[0] != "Z"]
-    names = {name for name, _ in stands}
-    missing = [("required_segment", name, -1) for name in grammar.required if name not in names]
-    unexpected = [("unexpected_segment", name, index) for name, index in stands if name not in grammar.names]
+    first = dict(reversed(stands))
+    missing = [("required_segment", name, -1) for name in grammar.required if name not in first]
+    unexpected = [("unexpected_segment", name, index) for name, index in first.items() if name not in grammar.names]
     expected = [(name, index) for name, index in stands if name in grammar.names]
-    return tuple(missing + unexpected + _order(grammar, expected))
+    return (*missing, *_order(grammar, expected, whole=not missing), *sorted(unexpected))
 
 
-def _order(grammar: Grammar, expected: list[tuple[str, int]]) -> list[Deviation]:
+def _order(grammar: Grammar, expected: list[tuple[str, int]], whole: bool) -> list[Deviation]:
+    """The first segment out of order, or else, in a message that lacks none, the first of a group that does."""
     names = [name for name, _ in expected]
-    at = grammar.misplaced(names)
-    return [] if at < 0 else [("segment_order", *expected[at])]
+    at = grammar.order.stops_at(names)
+    if at >= 0:
+        return [("segment_order", *expected[at])]
+    at = grammar.whole.stops_at(names) if whole else -1
+    return [("incomplete_group", *expected[min(at, len(names) - 1)])] if at >= 0 else []

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from connectors.errors import ConfigError
 from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
+from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
 
 MESSAGES = "hl7v2_messages"
@@ -37,8 +38,9 @@ class Rule:
     """A row of rules.csv.
 
     weight: points off a message's score, once a message. stage: `read` or `validate`. types: first components of MSH-9
-    it applies to (empty: all). table, column: where a required field stands. when: "column=value", a condition on the
-    rows of that table (empty: all).
+    it applies to (empty: all). table, columns: where a required field stands; it is absent where all of them are null.
+    when: a column that must hold a value for the field to be required (empty: always). index: the column with the place
+    of the segment in its message (empty: the header, which is the first).
     """
 
     code: str
@@ -50,8 +52,9 @@ class Rule:
     segment: str
     position: str
     table: str
-    column: str
+    columns: tuple[str, ...]
     when: str
+    index: str
     description: str
 
 
@@ -77,8 +80,9 @@ def rules() -> tuple[Rule, ...]:
 
 
 def _rule(row: Mapping[str, str]) -> Rule:
-    plain = {name: value for name, value in row.items() if name not in ("weight", "types")}
-    return Rule(**plain, weight=int(row["weight"]), types=tuple(row["types"].split()))
+    plain = {name: value for name, value in row.items() if name not in ("weight", "types", "columns")}
+    types, columns = tuple(row["types"].split()), tuple(row["columns"].split())
+    return Rule(**plain, weight=int(row["weight"]), types=types, columns=columns)
 
 
 def rule(code: str) -> Rule:
@@ -111,8 +115,8 @@ def validate(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return result
 
 
-def envelope_findings(envelopes: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Trailers whose declared count is wrong, as rows of hl7v2_findings in `schema`.
+def envelope_findings(envelopes: pa.Table) -> pa.Table:
+    """Trailers whose declared count is wrong, as rows of hl7v2_findings.
 
     envelopes: contract.ENVELOPES of whole objects. The lineage names the object and the offset of the trailer; there is
     no message, so `_record_id` and `patient_key` are null.
@@ -130,7 +134,7 @@ def envelope_findings(envelopes: pa.Table, schema: pa.Schema) -> pa.Table:
         "_offset": wrong["_offset"],
         "_length": pa.array(np.zeros(count, np.int64)),
     }
-    return _in_schema(columns, count, schema)
+    return _in_schema(columns, count, specs()[FINDINGS].schema)
 
 
 def _structure(messages: pa.Table) -> _Found:
@@ -166,9 +170,9 @@ def _required(tables: Mapping[str, pa.Table], messages: pa.Table, unparsed: Mapp
     result = []
     for index, each in enumerate(rules()):
         table = tables.get(each.table) if each.kind == "required_field" else None
-        if table is None or not _absent(table, each).any():
+        absent = np.empty(0, np.intp) if table is None else np.flatnonzero(_absent(table, each))
+        if table is None or not len(absent):
             continue
-        absent = np.flatnonzero(_absent(table, each))
         rows = absent if each.table == MESSAGES else rows_of(table.take(pa.array(absent)), messages)
         known = _indices(table, absent, each)
         keep = ~np.isin(rows, unparsed.get(each.position, np.empty(0, np.int64))) & (rows < len(messages))
@@ -179,20 +183,24 @@ def _required(tables: Mapping[str, pa.Table], messages: pa.Table, unparsed: Mapp
 
 
 def _absent(table: pa.Table, each: Rule) -> npt.NDArray[np.bool_]:
-    column = table[each.column]
-    if not column.null_count:
-        return np.zeros(len(table), np.bool_)
-    absent = pc.is_null(column)
-    if each.when:
-        name, _, value = each.when.partition("=")
-        absent = pc.and_(absent, pc.fill_null(pc.equal(table[name], value), False))
-    return np.asarray(_array(absent).to_numpy(zero_copy_only=False), np.bool_)
+    """bool[rows]: all of the rule's columns are null, and its condition holds."""
+    absent = np.ones(len(table), np.bool_)
+    for name in each.columns:
+        if not table[name].null_count:
+            return np.zeros(len(table), np.bool_)
+        absent &= _null(table[name])
+    return absent & ~_null(table[each.when]) if each.when else absent
+
+
+def _null(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(_array(pc.is_null(column)).to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _indices(table: pa.Table, rows: Rows, each: Rule) -> Rows:
-    if each.table == MESSAGES:
-        return np.full(len(rows), 0 if each.segment == "MSH" else -1, np.int64)
-    return np.asarray(_array(table["segment_index"]).to_numpy(zero_copy_only=False), np.int64)[rows]
+    """int64[rows]: the place in its message of each row's segment, -1 where it is not known."""
+    if not each.index:
+        return np.zeros(len(rows), np.int64)
+    return np.asarray(_array(pc.fill_null(table[each.index].take(pa.array(rows)), -1)).to_numpy(), np.int64)
 
 
 def _of_types(messages: pa.Table, rows: Rows, types: tuple[str, ...]) -> npt.NDArray[np.bool_]:

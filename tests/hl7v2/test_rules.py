@@ -8,37 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from connectors.contract import ENVELOPES
 from connectors.errors import ConfigError
 from connectors.hl7v2 import rules
+from connectors.hl7v2.layout import specs
 
-LINEAGE = [("_object", pa.string()), ("_offset", pa.int64()), ("_length", pa.int64()), ("_record_id", pa.binary())]
-MESSAGES = pa.schema(
-    [
-        ("message_type", pa.string()),
-        ("trigger_event", pa.string()),
-        ("message_structure", pa.string()),
-        ("structure", pa.string()),
-        ("control_id", pa.string()),
-        ("message_time", pa.timestamp("us", "UTC")),
-        ("version", pa.string()),
-        ("processing_id", pa.string()),
-        ("score", pa.int16()),
-        ("patient_key", pa.string()),
-        *LINEAGE,
-    ]
-)
-FINDINGS = pa.schema(
-    [
-        ("code", pa.string()),
-        ("severity", pa.string()),
-        ("stage", pa.string()),
-        ("segment", pa.string()),
-        ("segment_index", pa.int32()),
-        ("position", pa.string()),
-        ("patient_key", pa.string()),
-        *LINEAGE,
-    ]
-)
+LINEAGE_NAMES = ("_object", "_offset", "_length", "_record_id")
 ADMISSION = "MSH EVN PID PV1"
 
 
@@ -63,15 +38,27 @@ def message(offset: int, structure: str = ADMISSION, kind: str = "ADT^A01", **co
 
 
 def finding(offset: int, code: str, **columns: object) -> dict[str, object]:
-    of = message(offset)
-    kept = {name: of[name] for name in ("patient_key", "_object", "_offset", "_length", "_record_id")}
-    return {"code": code, "severity": "warning", "stage": "read", **kept, **columns}
+    return segment(offset, 0, code=code, severity="warning", stage="read") | columns
+
+
+def table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, specs()[name].schema)
 
 
 def tables(messages: list[dict[str, object]], findings: list[dict[str, object]] | None = None) -> dict[str, pa.Table]:
     return {
-        "hl7v2_messages": pa.Table.from_pylist(messages, MESSAGES),
-        "hl7v2_findings": pa.Table.from_pylist(findings or [], FINDINGS),
+        "hl7v2_messages": table("hl7v2_messages", messages),
+        "hl7v2_findings": table("hl7v2_findings", findings or []),
+    }
+
+
+def segment(offset: int, index: int, **columns: object) -> dict[str, object]:
+    """A row of another table that belongs to the message at that offset."""
+    of = message(offset)
+    return {name: of[name] for name in LINEAGE_NAMES} | {
+        "patient_key": of["patient_key"],
+        "segment_index": index,
+        **columns,
     }
 
 
@@ -91,8 +78,8 @@ def test_a_whole_message_scores_100_and_has_no_findings():
 
 def test_no_messages_give_no_findings():
     result = rules.validate(tables([]))
-    assert result["hl7v2_messages"].equals(pa.table(MESSAGES.empty_table()))
-    assert result["hl7v2_findings"].schema.equals(FINDINGS, check_metadata=True)
+    assert result["hl7v2_messages"].equals(table("hl7v2_messages", []))
+    assert result["hl7v2_findings"].schema.equals(specs()["hl7v2_findings"].schema, check_metadata=True)
 
 
 def test_a_missing_segment_names_the_segment_and_costs_its_weight():
@@ -149,7 +136,6 @@ def test_the_structure_in_the_header_serves_where_the_event_is_not_known():
         ("message_time", "HL7_MESSAGE_TIME_MISSING", "MSH-7", 90),
         ("version", "HL7_VERSION_MISSING", "MSH-12", 90),
         ("processing_id", "HL7_PROCESSING_ID_MISSING", "MSH-11", 98),
-        ("message_type", "HL7_TYPE_MISSING", "MSH-9", 70),
     ],
 )
 def test_a_required_field_that_is_absent(column: str, code: str, position: str, score: int):
@@ -160,6 +146,68 @@ def test_a_required_field_that_is_absent(column: str, code: str, position: str, 
     )
     assert found(result, "code", "position", "segment", "segment_index") == [(code, position, "MSH", 0)]
     assert scores(result) == [score]
+
+
+def test_a_message_without_a_type_is_not_checked_for_its_structure():
+    result = rules.validate(tables([message(0, "MSH XYZ", kind="")]))
+    assert found(result, "code", "position", "segment", "segment_index") == [("HL7_TYPE_MISSING", "MSH-9", "MSH", 0)]
+    assert scores(result) == [70]
+
+
+def test_a_required_field_of_another_table_names_the_segment_and_its_message():
+    rows = [segment(0, 3, code="A", value_type="NM", value="1", status="F"), segment(9, 4, value="1", status="F")]
+    given = tables([message(9), message(0)]) | {"hl7v2_observations": table("hl7v2_observations", rows)}
+    result = rules.validate(given)
+    assert found(result, "code", "position", "segment_index", "_offset", "patient_key") == [
+        ("HL7_OBSERVATION_CODE_MISSING", "OBX-3", 4, 9, "A|9"),
+        ("HL7_VALUE_TYPE_MISSING", "OBX-2", 4, 9, "A|9"),
+    ]
+    assert scores(result) == [92, 100]
+
+
+def test_a_field_is_required_only_where_its_condition_holds():
+    rows = [segment(0, 3, code="A", status="F"), segment(0, 4, code_text="words alone", status="F")]
+    given = tables([message(0)]) | {"hl7v2_observations": table("hl7v2_observations", rows)}
+    assert found(rules.validate(given), "code") == []
+
+
+def test_a_field_is_required_only_of_the_types_that_the_rule_names():
+    rows = [segment(offset, 3, code="A") for offset in (0, 9)]
+    given = tables([message(0), message(9, "MSH PID OBR OBX", "ORU^R01")])
+    result = rules.validate(given | {"hl7v2_observations": table("hl7v2_observations", rows)})
+    assert found(result, "code", "_offset") == [("HL7_RESULT_STATUS_MISSING", 9)]
+
+
+def test_an_order_without_a_request_needs_no_service():
+    rows = [segment(0, 1, orc_index=1), segment(0, 2, orc_index=2, obr_index=3)]
+    given = tables([message(0)]) | {"hl7v2_orders": table("hl7v2_orders", rows)}
+    assert found(rules.validate(given), "code", "segment", "segment_index") == [("HL7_SERVICE_MISSING", "OBR", 3)]
+
+
+def test_wrong_counts_of_trailers_become_findings_without_a_message():
+    lines = [
+        {"piece": 0, "_object": "/o", "_offset": 0, "kind": "BHS"},
+        {"piece": 0, "_object": "/o", "_offset": 20, "kind": "MSH", "count": 2},
+        {"piece": 0, "_object": "/o", "_offset": 90, "kind": "BTS", "declared": 3},
+    ]
+    made = rules.envelope_findings(pa.Table.from_pylist(lines, ENVELOPES))
+    assert made.schema.equals(specs()["hl7v2_findings"].schema, check_metadata=True)
+    assert [{k: v for k, v in row.items() if v is not None} for row in made.to_pylist()] == [
+        {
+            "code": "HL7_BATCH_COUNT",
+            "severity": "warning",
+            "segment": "BTS",
+            "position": "BTS-1",
+            "stage": "read",
+            "_object": "/o",
+            "_offset": 90,
+            "_length": 0,
+        }
+    ]
+
+
+def test_no_envelopes_give_no_findings():
+    assert rules.envelope_findings(ENVELOPES.empty_table()).num_rows == 0
 
 
 def test_a_time_that_does_not_parse_is_not_called_missing_too():
@@ -228,6 +276,17 @@ def test_every_rule_is_well_formed():
         assert each.description.endswith("."), each.code
     codes = [each.code for each in rules.rules()]
     assert len(set(codes)) == len(codes)
+
+
+def test_every_required_field_names_columns_that_are_there():
+    for each in rules.rules():
+        if each.kind != "required_field":
+            continue
+        columns = specs()[each.table].schema
+        assert each.columns, each.code
+        for name in (*each.columns, *filter(None, (each.when, each.index))):
+            assert name in columns.names, each.code
+        assert bool(each.index) == (each.table != "hl7v2_messages"), each.code
 
 
 def test_a_code_without_a_rule_is_an_error():
