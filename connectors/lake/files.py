@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.contract import RawObject
@@ -63,6 +64,16 @@ def read_footer(store: Store, path: str, size: int) -> pq.FileMetaData | None:
         return open_part(store, path, size).metadata
     except ObjectChanged:
         return None
+
+
+def excludes(group: pq.RowGroupMetaData, column: str, wanted: pa.Array) -> bool:
+    """Whether the statistics of a row group say that no row of the (text) column is one of the wanted values."""
+    columns = (group.column(n) for n in range(group.num_columns))
+    statistics = next((c.statistics for c in columns if c.path_in_schema == column), None)
+    if statistics is None or not statistics.has_min_max:
+        return False
+    bounds = pc.min_max(wanted)
+    return bool(statistics.max < bounds["min"].as_py() or statistics.min > bounds["max"].as_py())
 
 
 def unnamed_files(store: Store, named: Container[str]) -> Iterator[tuple[str, RawObject]]:

@@ -17,7 +17,7 @@ from connectors.lake import delta
 from connectors.lake.binding import Binding, bind, bound, read_binding
 from connectors.lake.canonical import canonical
 from connectors.lake.commit import Draft, Identity, make_entry
-from connectors.lake.files import open_part
+from connectors.lake.files import excludes, open_part
 from connectors.lake.inputs import INPUTS, LEAVES, DoneIndex, parts_of, read_table
 from connectors.lake.layout import (
     FORMAT,
@@ -134,28 +134,34 @@ class Lake:
         """Every part that an entry adds."""
         return self._parts(entry.leaves)
 
-    def record_ids(self, zone: str, table: str, object_values: pa.Array) -> pa.Table:
+    def record_ids(self, zone: str, table: str, object_values: pa.Array, keys: pa.Array | None = None) -> pa.Table:
         """Columns _object, _record_id, occurrences (int64): what the zone holds in the table of these objects.
 
         object_values: text, as in the table's `_object`. Row groups whose statistics exclude them are not read.
+        keys: of the same objects, as in the files of inputs: entries that did not read them are passed over.
         """
-        folder = table_path(zone, table)
-        named = (p for e in self.entries() if folder in e.folders for p in self._parts(e.leaves))
-        wanted = pc.unique(pa.array(object_values, pa.string()) if isinstance(object_values, list) else object_values)
-        found = [rows for p in named if (p.zone, p.table) == (zone, table) for rows in self._records(p, wanted)]
+        folder, wanted = table_path(zone, table), pc.unique(object_values)
+        entries = [e for e in self.entries() if e.zone == zone and folder in e.folders and self._has_read(e, keys)]
+        parts = (part for entry in entries for part in self._parts_in(entry, folder))
+        found = [rows for part in parts for rows in self._records(part, wanted)]
         schema = pa.schema([("_object", pa.string()), ("_record_id", pa.binary())])
         grouped = pa.concat_tables([schema.empty_table(), *found]).group_by(
             ["_object", "_record_id"], use_threads=False
         )
         return grouped.aggregate([([], "count_all")]).rename_columns(["_object", "_record_id", "occurrences"])
 
+    def _has_read(self, entry: Entry, keys: pa.Array | None) -> bool:
+        if keys is None or entry.inputs is None:
+            return True
+        read = read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, ["key"])["key"]
+        return bool(pc.any(pc.is_in(read, value_set=keys)).as_py())
+
     def _records(self, part: Part, wanted: pa.Array) -> Iterator[pa.Table]:
+        if not len(wanted):
+            return
         file = open_part(self.store, part.path, part.bytes)
-        column = file.schema_arrow.get_field_index("_object")
-        low, high = (pc.min_max(wanted)[side].as_py() for side in ("min", "max"))
         for group in range(file.num_row_groups):
-            statistics = file.metadata.row_group(group).column(column).statistics
-            if statistics is not None and statistics.has_min_max and (statistics.max < low or statistics.min > high):
+            if excludes(file.metadata.row_group(group), "_object", wanted):
                 continue
             rows = file.read_row_group(group, columns=["_object", "_record_id"])
             yield rows.select(["_object", "_record_id"]).filter(pc.is_in(rows["_object"], value_set=wanted))

@@ -1,0 +1,125 @@
+"""What deltalake does with application transactions, which the commit of the lake stands on; and the tables we make."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from building import DETAILS, RECORDS, SCHEMAS, ZONE, commit, draft, new_lake, rows
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction
+
+from connectors.lake import Lake, PartWriter, delta
+from connectors.lake.layout import table_uri
+from connectors.lake.verify import verify
+from connectors.storage import open_store
+
+SCHEMA = pa.schema([pa.field("a", pa.int64(), metadata={"description": "a number"}), ("b", pa.string())])
+
+
+@pytest.fixture
+def opened(place):
+    """Opens a fresh handle of an empty table."""
+    store = open_store(place.uri, place.options)
+    delta.create(store, "deidentified/rows", SCHEMA)
+    return lambda: delta.open_table(store, "deidentified/rows")
+
+
+def append(table: DeltaTable, number: int, name: str = "part.parquet") -> None:
+    table.create_write_transaction(
+        [AddAction(name, 1, {}, 0, True, '{"numRecords":1}')],
+        "append",
+        table.schema(),
+        commit_properties=CommitProperties(app_transactions=[Transaction("clinray", number)]),
+    )
+
+
+def test_there_is_no_transaction_before_the_first(opened):
+    assert opened().transaction_version("clinray") is None
+    append(opened(), 1)
+    assert opened().transaction_version("clinray") == 1
+
+
+def test_a_handle_does_not_see_its_own_commit(opened):
+    table = opened()
+    append(table, 1)
+    assert table.transaction_version("clinray") is None
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_on_a_stale_handle_the_same_application_fails(opened, number):
+    first, stale = opened(), opened()
+    append(first, 1)
+    with pytest.raises(CommitFailedError):
+        append(stale, number)
+    assert opened().transaction_version("clinray") == 1
+
+
+def test_a_lower_number_is_not_refused_by_the_table(opened):
+    append(opened(), 5, "five.parquet")
+    append(opened(), 3, "three.parquet")
+    assert opened().transaction_version("clinray") == 3
+
+
+def test_new_columns_make_every_other_handle_stale(opened):
+    stale = opened()
+    opened().alter.add_columns(Schema.from_arrow(pa.schema([("c", pa.string())])).fields)
+    with pytest.raises(CommitFailedError):
+        append(stale, 1)
+
+
+def test_files_that_do_not_exist_are_taken(opened):
+    append(opened(), 1, "nowhere.parquet")
+    assert opened().count() == 1
+
+
+def test_creating_a_table_again_leaves_it_as_it_is(place):
+    store = open_store(place.uri, place.options)
+    delta.create(store, "deidentified/rows", SCHEMA)
+    table = delta.open_table(store, "deidentified/rows")
+    append(table, 1)
+    delta.create(store, "deidentified/rows", SCHEMA)
+    assert delta.at_entry(delta.open_table(store, "deidentified/rows")) == 1
+
+
+def test_tables_carry_the_descriptions_of_columns(opened):
+    assert opened().schema().fields[0].metadata == {"description": "a number"}
+    assert opened().metadata().configuration["delta.appendOnly"] == "true"
+
+
+def test_a_wider_schema_adds_its_columns_first(place):
+    lake = new_lake(place.uri, place.options)
+    commit(lake, "a")
+    wider = SCHEMAS[RECORDS].append(pa.field("more", pa.int64()))
+    writer = PartWriter(lake.store, ZONE, RECORDS, "b1", wider)
+    writer.write(rows(RECORDS, ["b"], 3).append_column("more", pa.array([1, 2, 3])))
+    old = draft(lake, ["b"])
+    others = [part for part in old.parts if part.table == DETAILS]
+    lake.commit(draft(lake, ["b"], parts=[*writer.close(), *others]))
+    uri = table_uri(lake.store, f"{ZONE}/{RECORDS}")
+    held = DeltaTable(uri, storage_options=lake.store.delta_options() or None).to_pyarrow_table().to_pylist()
+    assert sorted((row["control_id"], row["more"]) for row in held) == [
+        *((f"a#{n}", None) for n in range(3)),
+        *((f"b#{n}", n + 1) for n in range(3)),
+    ]
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_tables_are_made_empty_with_every_column(place):
+    lake = new_lake(place.uri, place.options)
+    lake.create_tables(ZONE, SCHEMAS)
+    lake.create_tables(ZONE, {RECORDS: SCHEMAS[RECORDS].append(pa.field("more", pa.int64()))})
+    fields = delta.open_table(lake.store, f"{ZONE}/{RECORDS}").schema().fields
+    assert [field.name for field in fields] == [*SCHEMAS[RECORDS].names, "more"]
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_a_table_far_behind_is_brought_up_entry_by_entry(tmp_path, monkeypatch):
+    lake = new_lake(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "bring_up", lambda *_: 0)
+        for n in range(4):
+            commit(lake, f"key {n}")
+    monkeypatch.setattr(delta, "ATTEMPTS", 2)
+    assert Lake.open(str(tmp_path)).roll_forward() == 8
+    assert verify(str(tmp_path)).findings == []
