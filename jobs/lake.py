@@ -21,6 +21,13 @@ def verify(
     trust: Annotated[
         Path | None, typer.Option(help="Public key (PEM) that the entries must be signed by.", show_default=False)
     ] = None,
+    leaks: Annotated[
+        Path | None,
+        typer.Option(help="File of identified values, one a line: found nowhere outside restricted/.", show_default=False),
+    ] = None,
+    logs: Annotated[
+        list[Path] | None, typer.Option(help="Folder of logs to look for them too; may be given again.")
+    ] = None,
     endpoint: flags.Endpoint = None,
     as_json: AsJson = False,
 ) -> int:
@@ -31,21 +38,33 @@ def verify(
       clinray verify ./lake
 
       clinray verify s3://research/lake --head 42:9f2c… --trust signing-key.pub.pem
+
+      clinray verify ./lake --leaks values.txt --logs /tmp/ray
     """
+    from dataclasses import asdict
+
+    from connectors.errors import ExitCode
     from connectors.lake.verify import verify as prove
 
     from connectors.storage import StorageOptions
     from jobs.heads import parse_head
+    from jobs.leaks import find_leaks, read_values
 
     wanted = parse_head(head) if head else None
     key = trust.read_bytes() if trust else None
     report = prove(lake, StorageOptions(endpoint=endpoint), head=wanted, trust=key)
+    found = find_leaks(lake, StorageOptions(endpoint=endpoint), read_values(leaks), logs or []) if leaks else []
+    code = ExitCode.FOUND if found else report.exit_code
     if as_json:
-        emit(report.as_json())
-        return int(report.exit_code)
+        emit({**report.as_json(), **({"leaks": [asdict(leak) for leak in found]} if leaks else {})})
+        return int(code)
     for line in report.lines():
         say(line)
-    return int(report.exit_code)
+    for leak in found:
+        say(f"LEAK: the value of line {leak.line} stands in {leak.place} {leak.column} ({leak.rows} rows)")
+    if leaks and not found:
+        say("no leak: none of the values was found")
+    return int(code)
 
 
 @command

@@ -29,70 +29,74 @@ def interned(values: pa.Array) -> tuple[pa.Array, Codes] | None:
     """The distinct values of a text or binary array in order of appearance, and int32[n]: the place of each row's
     value among them, -1 for null. None where nearly every value is another, so that it is not worth while."""
     spans = spans_of(values)
+    if spans.data.size < 8:
+        return None
     codes, rows, worth = _intern(spans.data, spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
-    return (values.take(pa.array(rows)), codes) if worth else None
+    return (_copied(spans, rows.astype(np.int32), values.type), codes) if worth else None
 
 
 def spread(distinct: pa.Array, codes: Codes) -> pa.Array:
     """The column whose row i holds distinct[codes[i]]; null for -1. distinct: text or binary without nulls."""
-    spans = spans_of(distinct)
+    return _copied(spans_of(distinct), codes, distinct.type)
+
+
+def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
+    """Row i holds value codes[i] of the spans; null for -1."""
     at = _ends(spans.lengths, codes)
     out = np.empty(at[-1], np.uint8)
     _gather(spans.data, spans.starts, codes, at, out)
-    large = pa.types.is_large_string(distinct.type) or pa.types.is_large_binary(distinct.type)
-    binary = pa.types.is_binary(distinct.type) or pa.types.is_large_binary(distinct.type)
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     return text_array(at, out, codes >= 0, large, binary=binary)
 
 
 @njit(cache=True, nogil=True)
-def _short(data: Bytes, start: int, length: int) -> np.uint64:
-    """A value of fewer than eight bytes as a word."""
-    if start + 8 <= data.size:
-        return load(data.ctypes.data + start) & ((_ONE << np.uint64(8 * length)) - _ONE)
-    word = _EMPTY
-    for i in range(length):
-        word |= np.uint64(data[start + i]) << np.uint64(8 * i)
-    return word
+def _short(at: int, length: int, last: int) -> np.uint64:
+    """A value of fewer than eight bytes as a word. last: the highest address at which eight bytes may be read."""
+    if length == 0:
+        return _EMPTY
+    unwanted = np.uint64(64 - 8 * length)
+    if at <= last:
+        return load(at) << unwanted
+    return load(at + length - 8) >> unwanted << unwanted
 
 
 @njit(cache=True, nogil=True)
-def _hash(data: Bytes, start: int, length: int) -> np.uint64:
-    """A 64-bit number that follows from the bytes of a value."""
+def _hash(at: int, length: int, last: int) -> np.uint64:
+    """A 64-bit number that follows from the bytes of a value at an address."""
     h = np.uint64(length) * _MIX
-    base = data.ctypes.data + start
     if length < 8:
-        last = _short(data, start, length)
+        end = _short(at, length, last)
     else:
         for i in range(0, length - 8, 8):
-            h = (h ^ load(base + i)) * _MIX
+            h = (h ^ load(at + i)) * _MIX
             h ^= h >> _HALF
-        last = load(base + length - 8)
-    h = (h ^ last) * _MIX
+        end = load(at + length - 8)
+    h = (h ^ end) * _MIX
     h = (h ^ (h >> _HALF)) * _MIX
     return h ^ (h >> _HALF)
 
 
 @njit(cache=True, nogil=True)
-def _equal(data: Bytes, a: int, b: int, length: int) -> bool:
-    """Whether two values of one length are the same bytes."""
+def _equal(a: int, b: int, length: int, last: int) -> bool:
+    """Whether two values of one length, at two addresses, are the same bytes."""
     if length < 8:
-        return bool(_short(data, a, length) == _short(data, b, length))
-    left, right = data.ctypes.data + a, data.ctypes.data + b
+        return bool(_short(a, length, last) == _short(b, length, last))
     for i in range(0, length - 8, 8):
-        if load(left + i) != load(right + i):
+        if load(a + i) != load(b + i):
             return False
-    return bool(load(left + length - 8) == load(right + length - 8))
+    return bool(load(a + length - 8) == load(b + length - 8))
 
 
 @njit(cache=True, nogil=True)
-def _find(table: Words, hashed: np.uint64, data: Bytes, start: int, length: int, at: Integers, sizes: Integers) -> int:
+def _find(table: Words, hashed: np.uint64, start: int, length: int, at: Integers, sizes: Integers, last: int) -> int:
     """The code of a value, or -1 - slot where it is to be put."""
     mask, mark = np.uint64(table.size - 1), hashed >> _HALF
     slot = hashed & mask
     while table[slot] != _EMPTY:
         if table[slot] >> _HALF == mark:
             code = np.int64(table[slot] & _CODE) - 1
-            if sizes[code] == length and _equal(data, at[code], start, length):
+            if sizes[code] == length and _equal(at[code], start, length, last):
                 return code
         slot = (slot + np.uint64(1)) & mask
     return -1 - np.int64(slot)
@@ -119,7 +123,8 @@ def _intern(
 
     Rows are taken in groups, each step over a whole group, so that the reads of a step do not wait for one another.
     """
-    n = starts.size
+    n, base = starts.size, data.ctypes.data
+    last = base + data.size - 8
     codes = np.full(n, -1, np.int32)
     table = np.zeros(4 * _ROOM, np.uint64)
     firsts, at, sizes = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64)
@@ -130,7 +135,7 @@ def _intern(
             return codes, firsts[:count], False
         size = min(_GROUP, n - group)
         for j in range(size):
-            hashed[j] = _hash(data, starts[group + j], lengths[group + j])
+            hashed[j] = _hash(base + starts[group + j], lengths[group + j], last)
         mask = np.uint64(table.size - 1)
         for j in range(size):
             found[j] = table[hashed[j] & mask]
@@ -140,10 +145,11 @@ def _intern(
                 continue
             code = np.int64(found[j] & _CODE) - 1
             length = lengths[i]
-            if code >= 0 and sizes[code] == length and _equal(data, at[code], starts[i], length):
+            start = base + starts[i]
+            if code >= 0 and sizes[code] == length and _equal(at[code], start, length, last):
                 codes[i] = code
                 continue
-            place = _find(table, hashed[j], data, starts[i], length, at, sizes)
+            place = _find(table, hashed[j], start, length, at, sizes, last)
             if place >= 0:
                 codes[i] = place
                 continue
@@ -153,9 +159,9 @@ def _intern(
                 hashes = np.append(hashes, np.empty(count, np.uint64))
             if 2 * count >= table.size:
                 table = _grown(table, hashes, count)
-                place = _find(table, hashed[j], data, starts[i], length, at, sizes)
+                place = _find(table, hashed[j], start, length, at, sizes, last)
             table[-1 - place] = (hashed[j] >> _HALF << _HALF) | np.uint64(count + 1)
-            firsts[count], at[count], sizes[count], hashes[count] = i, starts[i], length, hashed[j]
+            firsts[count], at[count], sizes[count], hashes[count] = i, start, length, hashed[j]
             codes[i] = count
             count += 1
     return codes, firsts[:count], True

@@ -130,9 +130,10 @@ def _sealed(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, ta
     k = stream.shape[0]
     out = np.empty((rows.size, 16 * k + 24), np.uint8)
     source, tags_at, masks, stride = data.ctypes.data, tag.ctypes.data, stream.ctypes.data, 16 * rows.size
+    target, width = out.ctypes.data, out.shape[1]
     for r in range(rows.size):
         a, n = starts[rows[r]], lengths[rows[r]]
-        to = out.ctypes.data + r * out.shape[1]
+        to = target + r * width
         store(to, load(tags_at + 16 * r))
         store(to + 8, load(tags_at + 16 * r + 8))
         whole = k if a + 16 * k <= data.size else n // 16
@@ -160,10 +161,10 @@ def write_tokens(
 ) -> None:
     """out[at[row]:at[row + 1]] = unpadded base64url of the row's tag and of its value under the key stream."""
     sealed = _sealed(data, starts, lengths, rows, tag, stream)
-    target, width = out.ctypes.data, sealed.shape[1]
+    source, target, width = sealed.ctypes.data, out.ctypes.data, sealed.shape[1]
     for r in range(rows.size):
         o, end = at[rows[r]], at[rows[r] + 1]
-        p = sealed.ctypes.data + r * width
+        p = source + r * width
         while o + 8 <= end:
             store(target + o, _letters(load(p)))
             o += 8
@@ -171,6 +172,9 @@ def write_tokens(
         if o == end:
             continue
         word = _letters(load(p))
+        if r + 1 < rows.size and at[rows[r + 1]] == end:
+            store(target + o, word)  # what runs over the end is overwritten by the next row's token
+            continue
         for j in range(end - o):
             out[o + j] = (word >> np.uint64(8 * j)) & np.uint64(255)
 
