@@ -13,7 +13,9 @@ from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChan
 
 _STATUS = re.compile(r"status code: (\d{3})")
 
-_REFUSING_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken")
+_WRONG_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "incorrectly configured region")
+
+_PASSING = (408, 409, 425, 429)  # the answers below 500 that may be another one later
 
 
 def local_error(error: OSError, path: str) -> ClinrayError:
@@ -35,21 +37,13 @@ def status_of(error: Exception) -> int | None:
 
 
 def s3_error(error: Exception, uri: str) -> ClinrayError:
-    """The project's error for one of obstore's (or of the credential chain's)."""
-    text = str(error)
-    number = status_of(error)
-    status = f" ({number})" if number else ""
-    if "NoSuchBucket" in text:
-        return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
-    if isinstance(error, raised.PermissionDeniedError | raised.UnauthenticatedError) or _refused(text):
-        return AccessError("STORE_REFUSED", f"the store refuses {uri}: check credentials and rights{status}")
-    if isinstance(error, FileNotFoundError):
+    """The project's error for one of obstore's."""
+    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
         return ObjectChanged("OBJECT_GONE", f"{uri} is no longer there")
     if isinstance(error, raised.PreconditionError):
         return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
-    if number == 501:
-        return ConfigError("STORE_UNSUPPORTED", f"the store of {uri} does not know an operation that is needed{status}")
-    return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries{status}")
+    refused = isinstance(error, raised.PermissionDeniedError | raised.UnauthenticatedError)
+    return _answered(str(error), status_of(error) or (403 if refused else None), uri)
 
 
 def boto_error(error: ClientError | BotoCoreError, uri: str) -> ClinrayError:
@@ -57,22 +51,30 @@ def boto_error(error: ClientError | BotoCoreError, uri: str) -> ClinrayError:
     if isinstance(error, NoCredentialsError | ProfileNotFound):
         return AccessError("CREDENTIALS_MISSING", "no AWS credentials were found by boto3's chain")
     if not isinstance(error, ClientError):
-        return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries")
+        return _answered("", None, uri)
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     code = error.response["Error"]["Code"]
-    if code == "NoSuchBucket":
-        return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
-    if status in (301, 307, 400, 401, 403):
-        return AccessError("STORE_REFUSED", f"the store refuses {uri}: check credentials, rights and region ({status})")
-    if status == 404:
+    if status == 404 and code != "NoSuchBucket":
         return ObjectChanged("OBJECT_GONE", f"{uri} is no longer there")
     if status == 412:
         return ObjectChanged("OBJECT_CHANGED", f"{uri} is another version than was listed")
-    return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries ({status})")
+    return _answered(code, status, uri)
 
 
-def _refused(text: str) -> bool:
-    return any(code in text for code in _REFUSING_CODES)
+def _answered(text: str, status: int | None, uri: str) -> ClinrayError:
+    """The error for an answer of S3. text: holds S3's own code somewhere. status: None where there was no answer."""
+    shown = f" ({status})" if status else ""
+    if "NoSuchBucket" in text:
+        return AccessError("BUCKET_MISSING", f"the bucket of {uri} does not exist")
+    if any(code in text for code in _WRONG_REGION):
+        return AccessError("STORE_REGION", f"the bucket of {uri} lies in another region than was asked{shown}")
+    if "InvalidObjectState" in text:
+        return TransientError("OBJECT_ARCHIVED", f"{uri} lies in an archive and must be restored first")
+    if status == 501:
+        return ConfigError("STORE_UNSUPPORTED", f"the store of {uri} does not know an operation that is needed{shown}")
+    if status is not None and 300 <= status < 500 and status not in _PASSING:
+        return AccessError("STORE_REFUSED", f"the store refuses {uri}: check credentials, rights and region{shown}")
+    return TransientError("STORE_UNAVAILABLE", f"the store did not answer for {uri} after bounded retries{shown}")
 
 
 def backoff(attempt: int) -> float:

@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _MARK = "clinray-put"
 
+_REQUEST = timedelta(minutes=15)
+"""The longest that one request may take, its body included. Large objects are read in several."""
+
 
 @dataclass(frozen=True)
 class S3Store:
@@ -91,7 +94,7 @@ class S3Store:
             config=config,  # type: ignore[arg-type]
             client_options={
                 "allow_http": bool(endpoint and endpoint.startswith("http://")),
-                "timeout": timedelta(days=1),
+                "timeout": _REQUEST,
                 "read_timeout": timedelta(seconds=o.request_seconds),
             },
             retry_config={
@@ -214,11 +217,11 @@ class S3Store:
                     raise
 
     def delta_options(self) -> dict[str, str]:
-        endpoint = self.options.endpoint_url()
-        found = self.credentials.as_environment()
-        found["AWS_REGION"] = self.credentials.region
-        if endpoint:
-            found["AWS_ENDPOINT_URL"] = endpoint
+        found = {**self.credentials.as_environment(), "AWS_REGION": self.credentials.region}
+        virtual = self.options.is_virtual_hosted
+        found["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = str(virtual).lower()
+        if endpoint := self.options.endpoint_url():
+            found["AWS_ENDPOINT_URL"] = _hosted(endpoint, self.bucket) if virtual else endpoint
             found["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http://")).lower()
         return found
 

@@ -98,7 +98,7 @@ class Roots:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             root = f"s3://{bucket}"
         else:
-            root, key = "/", local_path(uri).removeprefix("/")
+            root, key = "/", (uri if uri.startswith("/") else local_path(uri)).lstrip("/")
         if root not in self._stores:
             self._stores.setdefault(root, open_store(root, self._options))
         return self._stores[root], key

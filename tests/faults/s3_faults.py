@@ -13,13 +13,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-Action = Literal["500", "503", "501", "404", "403", "truncate", "reset", "lost", "change", "unconditional"]
+Action = Literal[
+    "500", "503", "501", "404", "403", "301", "archived", "truncate", "reset", "lost", "change", "unconditional"
+]
 
 BODIES = {
     "500": (500, "InternalError"),
     "501": (501, "NotImplemented"),
     "503": (503, "SlowDown"),
     "403": (403, "AccessDenied"),
+    "301": (301, "PermanentRedirect"),
+    "archived": (403, "InvalidObjectState"),
     "404": (404, "NoSuchKey"),
 }
 CONDITIONS = ("if-match", "if-none-match")

@@ -78,6 +78,7 @@ def test_deltalake_gets_endpoint_and_credentials_and_a_folder_nothing(s3, tmp_pa
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": s3.endpoint,
         "AWS_ALLOW_HTTP": "true",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false",
     }
     assert open_store(str(tmp_path)).delta_options() == {}
 

@@ -178,3 +178,19 @@ def test_a_put_if_absent_whose_answer_is_lost_knows_its_own_object(s3, layer: Fa
     assert store.put_if_absent("1.json", b"ours")
     assert layer.count("PUT", "in/1.json") == 2
     assert not store.put_if_absent("1.json", b"ours")
+
+
+def test_an_archived_object_is_deferred_and_does_not_stop_the_others(s3, layer: FaultLayer, store: Store) -> None:
+    s3.put("in/k", b"x")
+    layer.add(Fault("archived", "in/k"))
+    with pytest.raises(TransientError) as caught:
+        store.get("k")
+    assert caught.value.code == "OBJECT_ARCHIVED"
+
+
+@pytest.mark.parametrize("read", ["get", "list"])
+def test_a_bucket_in_another_region_is_told_so(layer: FaultLayer, store: Store, read: str) -> None:
+    layer.add(Fault("301"))
+    with pytest.raises(AccessError) as caught:
+        store.get("k") if read == "get" else list(store.list())
+    assert caught.value.code == "STORE_REGION"
