@@ -1,0 +1,166 @@
+"""The segments of a chunk of messages, and the columns of any layout over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from connectors.hl7v2 import locate
+from connectors.hl7v2.frame import PADDING, Frame
+from connectors.hl7v2.layout import Layout
+from connectors.hl7v2.locate import ESCAPED, USED, Positions
+from connectors.hl7v2.relate import Relations, relate
+from connectors.kernels.escapes import unescape
+from connectors.kernels.gather import string_columns
+
+Bytes = npt.NDArray[np.uint8]
+LONGEST_TEXT = (1 << 31) - 1 - PADDING
+
+
+@dataclass(frozen=True)
+class Segments:
+    """k segments of m messages, in order.
+
+    text: uint8, UTF-8, with PADDING readable bytes behind; line breaks inside a segment are one LF each. start, end:
+    int32[k], the content of each. message: int32[k]. name: int32[k], see locate.name_code. separators: uint8[m, 6].
+    joined: some segment holds a line break, so `text` is not the frame's.
+    """
+
+    text: Bytes
+    start: Positions
+    end: Positions
+    message: Positions
+    name: Positions
+    separators: Bytes
+    joined: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A frame whose text is below 2 GiB, with its segments and how they belong together."""
+
+    frame: Frame
+    segments: Segments
+    relations: Relations
+
+
+@dataclass(frozen=True)
+class Values:
+    """Where the values of a table stand: start, length int32[slots, rows], length 0 for none; state: see locate.
+
+    message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
+    """
+
+    layout: Layout
+    start: npt.NDArray[np.int32]
+    length: npt.NDArray[np.int32]
+    state: Bytes
+    message: Positions
+    sources: Mapping[str, Positions]
+
+    def masked(self, slots: list[int], rows: npt.NDArray[np.bool_]) -> None:
+        """Leaves the values of the slots only where rows is true."""
+        for slot in slots:
+            if self.state[slot] & USED:
+                self.length[slot] *= rows
+
+
+def chunks(frame: Frame, longest: int = LONGEST_TEXT) -> list[Chunk]:
+    """The frame as chunks of whole messages whose text is not longer than `longest` bytes, unless one message is."""
+    made, begin = [], 0
+    while begin < len(frame):
+        end = int(np.searchsorted(frame.ends, frame.starts[begin] + longest, "right"))
+        end = max(end, begin + 1)
+        made.append(_chunk(frame if end - begin == len(frame) else _part(frame, begin, end)))
+        begin = end
+    return made
+
+
+def _part(frame: Frame, begin: int, end: int) -> Frame:
+    low, high = int(frame.starts[begin]), int(frame.ends[end - 1])
+    rows = slice(begin, end)
+    return replace(
+        frame,
+        text=frame.text[low : high + PADDING],
+        size=high - low,
+        starts=frame.starts[rows] - low,
+        ends=frame.ends[rows] - low,
+        raw_starts=frame.raw_starts[rows],
+        raw_ends=frame.raw_ends[rows],
+        charset=frame.charset[rows],
+        charset_assumed=frame.charset_assumed[rows],
+        object_of=frame.object_of[rows],
+        offset=frame.offset[rows],
+        record_id=frame.record_id[rows],
+    )
+
+
+def _chunk(frame: Frame) -> Chunk:
+    segments = find_segments(frame)
+    return Chunk(frame, segments, relate(segments.message, segments.name))
+
+
+def find_segments(frame: Frame, *, join: bool = True) -> Segments:
+    """The segments of a frame; without `join` the text stays as it is, line breaks inside segments too."""
+    separators = np.empty((len(frame), locate.SEPARATORS), np.uint8)
+    locate.find_separators(frame.text, frame.starts, frame.ends, separators)
+    capacity = frame.size // 48 + 4 * len(frame) + 16
+    while True:
+        found = np.empty((4, capacity), np.int32)
+        count, joined = locate.find_segments(frame.text, frame.starts, frame.ends, *found)
+        if count <= capacity:
+            break
+        capacity = count
+    start, end, message, name = (np.ascontiguousarray(each[:count]) for each in found)
+    text = frame.text
+    if joined and join:
+        text = np.zeros(frame.size + PADDING, np.uint8)
+        locate.join_lines(frame.text, start, end, text)
+    return Segments(text, start, end, message, name, separators, joined)
+
+
+def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positions], message: Positions) -> Values:
+    """The values of a layout: sources gives the segment (or -1) that each row reads, for each source of the layout."""
+    shape = (len(layout.slots), len(message))
+    values = Values(
+        layout, np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape[0], np.uint8), message, sources
+    )
+    for name, source in layout.sources.items():
+        if name not in sources:
+            continue
+        locate.find_values(
+            segments.text,
+            segments.start,
+            segments.end,
+            segments.separators,
+            segments.message,
+            sources[name],
+            source.lookup,
+            source.depth,
+            source.header,
+            values.start,
+            values.length,
+            values.state,
+        )
+    return values
+
+
+def texts(segments: Segments, values: Values, slots: list[int]) -> dict[str, pa.StringArray]:
+    """The slots as columns of text, escapes decoded; a slot without any value is left out."""
+    used = [slot for slot in slots if values.state[slot] & USED]
+    plain = [slot for slot in used if not values.state[slot] & ESCAPED]
+    escaped = [slot for slot in used if values.state[slot] & ESCAPED]
+    made: dict[str, pa.StringArray] = {}
+    if plain:
+        columns = string_columns(segments.text, values.start[plain], values.length[plain])
+        made.update({values.layout.slots[slot].name: column for slot, column in zip(plain, columns, strict=True)})
+    if escaped:
+        separators = segments.separators[values.message]
+        spans = unescape(segments.text, values.start[escaped], values.length[escaped], separators)
+        columns = string_columns(*spans)
+        made.update({values.layout.slots[slot].name: column for slot, column in zip(escaped, columns, strict=True)})
+    return made

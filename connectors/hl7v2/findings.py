@@ -1,0 +1,83 @@
+"""What only the reader can see: rows of hl7v2_findings made while a chunk is parsed. A finding never holds a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from connectors.hl7v2 import rules
+from connectors.hl7v2.chunk import Segments, Values
+from connectors.hl7v2.locate import Positions, code_name
+
+CHARSET_ASSUMED: Final = "HL7_CHARSET_ASSUMED"
+NUMBER_INVALID: Final = "HL7_NUMBER_INVALID"
+PATIENT_ID_MISSING: Final = "HL7_PATIENT_ID_MISSING"
+PATIENT_ID_SEVERAL: Final = "HL7_PATIENT_ID_SEVERAL"
+PATIENT_SEVERAL: Final = "HL7_PATIENT_SEVERAL"
+TIME_INVALID: Final = "HL7_TIME_INVALID"
+
+
+@dataclass
+class Findings:
+    """Findings of one chunk, gathered: code, position, and the segments that each stands in."""
+
+    parts: list[tuple[str, str, Positions]] = field(default_factory=list)
+
+    def add(self, code: str, position: str, segments: npt.NDArray[np.integer]) -> None:
+        """One finding for each segment (its place in the chunk)."""
+        if len(segments):
+            self.parts.append((code, position, np.asarray(segments, np.int32)))
+
+    def unparsed(self, code: str, segments: Segments, values: Values, slot: int, bad: npt.NDArray[np.bool_]) -> None:
+        """The rows whose value in a slot does not parse: the finding stands where the value was taken from."""
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        for position in values.layout.slots[slot].positions:
+            source, separator, place = position.partition("-")
+            found = values.sources.get(source)
+            if found is None or not separator:
+                continue
+            own = found[rows]
+            within = (own >= 0) & (segments.start[own] <= values.start[slot, rows])
+            within &= values.start[slot, rows] < segments.end[own]
+            field_position = f"{source.partition('@')[0]}-{place.split('.')[0]}"
+            self.add(code, field_position, own[within])
+
+    def columns(self, segments: Segments, index: Positions) -> tuple[Positions, dict[str, pa.Array]]:
+        """The segment of each finding in the order of messages, and the columns of hl7v2_findings but the common ones."""
+        if not self.parts:
+            return np.empty(0, np.int32), {}
+        places = np.concatenate([rows for _, _, rows in self.parts])
+        which = np.repeat(np.arange(len(self.parts)), [len(rows) for _, _, rows in self.parts])
+        order = np.lexsort((which, places))
+        places, which = places[order], pa.array(which[order])
+        severities = {rule.code: rule.severity for rule in rules.rules()}
+        codes = [code for code, _, _ in self.parts]
+        return places, {
+            "code": _spread(codes, which),
+            "severity": _spread([severities[code] for code in codes], which),
+            "segment": _names(segments.name[places]),
+            "segment_index": pa.array(index[places]),
+            "position": _spread([position for _, position, _ in self.parts], which),
+            "stage": _spread([rules.READ] * len(codes), which),
+        }
+
+
+def _spread(values: Sequence[str], which: pa.Array) -> pa.StringArray:
+    return pa.array(values, pa.string()).take(which)
+
+
+def _names(codes: Positions) -> pa.StringArray:
+    distinct, at = np.unique(codes, return_inverse=True)
+    return pa.array([code_name(int(code)) for code in distinct], pa.string()).take(pa.array(at))
+
+
+def segment_names(codes: Positions) -> pa.StringArray:
+    """The names of segments, from their numbers."""
+    return _names(codes) if len(codes) else pa.array([], pa.string())

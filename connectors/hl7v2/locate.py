@@ -1,0 +1,325 @@
+"""Where every segment, and every wanted value of it, stands in the text of a chunk.
+
+Positions are int32 in a buffer of less than 2 GiB. A length of 0 stands for absent and for empty alike: typed tables
+hold null for both. HL7 2.9, chapter 2, 2.5 (message structure) and 2.7 (escape sequences).
+"""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Bytes = npt.NDArray[np.uint8]
+Positions = npt.NDArray[np.int32]
+
+NAMES: Final = 26 * 36 * 36  # how many segment names there can be
+NO_NAME: Final = -1
+USED: Final = 1
+ESCAPED: Final = 2
+_FIELD: Final = 1
+_COMPONENT: Final = 2
+_REPETITION: Final = 3
+_ESCAPE: Final = 4
+_SUBCOMPONENT: Final = 5
+SEPARATORS: Final = 6  # field, component, repetition, escape, subcomponent, truncation; 0 where a message has none
+_SPLITTING: Final = 5
+
+
+def name_code(name: str) -> int:
+    """The number of a segment's name, below NAMES."""
+    return int(_name_code(np.frombuffer(name.encode("ascii"), np.uint8), 0))
+
+
+def code_name(code: int) -> str:
+    """The segment's name with that number."""
+    letters = "".join(chr(48 + digit if digit < 10 else 55 + digit) for digit in (code // 36 % 36, code % 36))
+    return chr(65 + code // 1296) + letters
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _digit(c: int) -> int:
+    """0 to 35 for a digit or capital letter, else -1."""
+    if 48 <= c <= 57:
+        return c - 48
+    if 65 <= c <= 90:
+        return c - 55
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _name_code(text: Bytes, at: int) -> int:
+    """The number of the name text[at:at + 3], or NO_NAME."""
+    first, second, third = np.int64(text[at]), _digit(np.int64(text[at + 1])), _digit(np.int64(text[at + 2]))
+    if first < 65 or first > 90 or second < 0 or third < 0:
+        return NO_NAME
+    return ((first - 65) * 36 + second) * 36 + third
+
+
+@njit(cache=True, nogil=True)
+def find_separators(text: Bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], separators: Bytes) -> None:
+    """separators[i]: the six separators of message i, 0 for those that its MSH-2 lacks."""
+    for i in range(starts.size):
+        at = starts[i] + 3
+        field = text[at]
+        separators[i, 0] = field
+        for k in range(1, SEPARATORS):
+            separators[i, k] = 0
+        for k in range(1, SEPARATORS):
+            c = text[at + k]
+            if at + k >= ends[i] or c == field or c == 13 or c == 10:
+                break
+            separators[i, k] = c
+
+
+@njit(cache=True, nogil=True)
+def find_segments(
+    text: Bytes,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    segment_start: Positions,
+    segment_end: Positions,
+    message: Positions,
+    name: Positions,
+) -> tuple[int, bool]:
+    """The segments of all messages in order: [segment_start, segment_end) is the content, without the line's end.
+
+    A line that is no segment continues the one before it. Returns how many segments there are (those beyond the
+    capacity of the arrays are counted, not stored) and whether any line was a continuation.
+    """
+    n, joined = 0, False
+    for m in range(starts.size):
+        at, end, field = starts[m], ends[m], text[starts[m] + 3]
+        while at < end:
+            begin = at
+            while at < end and text[at] != 13 and text[at] != 10:
+                at += 1
+            if at > begin:
+                code = NO_NAME
+                if at - begin == 3 or (at - begin > 3 and text[begin + 3] == field):
+                    code = _name_code(text, begin)
+                if code != NO_NAME:
+                    if n < segment_start.size:
+                        segment_start[n], segment_end[n], message[n], name[n] = begin, at, m, code
+                    n += 1
+                else:
+                    joined = True
+                    if 0 < n <= segment_start.size:
+                        segment_end[n - 1] = at
+            at += 1
+    return n, joined
+
+
+@njit(cache=True, nogil=True)
+def join_lines(text: Bytes, segment_start: Positions, segment_end: Positions, out: Bytes) -> None:
+    """Copies every segment to out, each line break inside it as one LF; the spans become those in out."""
+    o = 0
+    for s in range(segment_start.size):
+        at, end = segment_start[s], segment_end[s]
+        segment_start[s] = o
+        while at < end:
+            c = text[at]
+            if c == 13:
+                c = np.uint8(10)
+                at += 1 if at + 1 < end and text[at + 1] == 10 else 0
+            out[o] = c
+            o += 1
+            at += 1
+        segment_end[s] = o
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _set_kinds(kind: Bytes, separators: Bytes, now: Bytes) -> None:
+    """kind[c]: what byte c is under these separators; `now` holds those of the call before."""
+    same = True
+    for k in range(_SPLITTING):
+        same &= separators[k] == now[k]
+    if same:
+        return
+    for k in range(_SPLITTING):
+        kind[now[k]] = 0
+    for k in range(_SPLITTING - 1, -1, -1):
+        now[k] = separators[k]
+        kind[separators[k]] = k + 1
+    kind[0] = 0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _note(
+    slot: int,
+    row: int,
+    begin: int,
+    end: int,
+    seen: bool,
+    start: Positions,
+    length: Positions,
+    state: Bytes,
+) -> None:
+    """Slot and row get [begin, end), unless an earlier position gave them a value."""
+    if slot >= 0 and end > begin and length[slot, row] == 0:
+        start[slot, row] = begin
+        length[slot, row] = end - begin
+        state[slot] |= 3 if seen else 1
+
+
+@njit(cache=True, nogil=True)
+def find_values(
+    text: Bytes,
+    segment_start: Positions,
+    segment_end: Positions,
+    separators: Bytes,
+    message: Positions,
+    segments: Positions,
+    lookup: npt.NDArray[np.int16],
+    depth: npt.NDArray[np.int8],
+    header: bool,
+    start: Positions,
+    length: Positions,
+    state: Bytes,
+) -> None:
+    """Row r of the slots that lookup names is filled from segment segments[r] (-1: none); see layout.Source.
+
+    start, length: int32[slots, rows], zero before the first call. state: uint8[slots], USED where any row has a value,
+    with ESCAPED where one holds an escape character. Components and subcomponents are those of a field's first
+    repetition.
+    """
+    kind, now = np.zeros(256, np.uint8), np.zeros(SEPARATORS, np.uint8)
+    for row in range(segments.size):
+        s = segments[row]
+        if s < 0:
+            continue
+        own = separators[message[s]]
+        _set_kinds(kind, own, now)
+        at, end, field = segment_start[s] + 4, segment_end[s], 1
+        separator = own[0]
+        if header:
+            while at < end and text[at] != separator:
+                at += 1
+            _note(lookup[1, 0, 0], row, segment_start[s] + 3, at, False, start, length, state)
+            at, field = at + 1, 3
+        while field < depth.size and at < end:
+            begin, seen = at, False
+            if depth[field] == 0:
+                while at < end and text[at] != separator:
+                    at += 1
+            elif depth[field] == 1:
+                while at < end and text[at] != separator:
+                    seen |= text[at] == own[3]
+                    at += 1
+                _note(lookup[field, 0, 0], row, begin, at, seen, start, length, state)
+            else:
+                at = _components(text, at, end, kind, lookup[field], row, start, length, state)
+            at += 1
+            field += 1
+
+
+@njit(cache=True, nogil=True)
+def _components(
+    text: Bytes,
+    at: int,
+    end: int,
+    kind: Bytes,
+    lookup: npt.NDArray[np.int16],
+    row: int,
+    start: Positions,
+    length: Positions,
+    state: Bytes,
+) -> int:
+    """Notes the components of the field that begins at `at`, and its whole; returns where the field ends."""
+    begin, component, subcomponent, part, subpart = at, 1, 1, at, at
+    seen, any_seen, first = False, False, True
+    while at < end:
+        k = kind[text[at]]
+        if k:
+            if k == _FIELD:
+                break
+            if k == _ESCAPE:
+                seen = True
+                any_seen = True
+            elif first:
+                if component < lookup.shape[0] and subcomponent < lookup.shape[1]:
+                    _note(lookup[component, subcomponent], row, subpart, at, seen, start, length, state)
+                subcomponent, subpart = subcomponent + 1, at + 1
+                if k != _SUBCOMPONENT:
+                    if component < lookup.shape[0]:
+                        _note(lookup[component, 0], row, part, at, seen, start, length, state)
+                    component, subcomponent, part, seen = component + 1, 1, at + 1, False
+                    first = k == _COMPONENT
+        at += 1
+    if first and component < lookup.shape[0]:
+        if subcomponent < lookup.shape[1]:
+            _note(lookup[component, subcomponent], row, subpart, at, seen, start, length, state)
+        _note(lookup[component, 0], row, part, at, seen, start, length, state)
+    _note(lookup[0, 0], row, begin, at, any_seen, start, length, state)
+    return at
+
+
+@njit(cache=True, nogil=True)
+def find_repetitions(
+    text: Bytes,
+    segment_start: Positions,
+    segment_end: Positions,
+    separators: Bytes,
+    message: Positions,
+    segments: Positions,
+    wanted: npt.NDArray[np.bool_],
+    found: Positions,
+) -> int:
+    """The repetitions that are not empty of the wanted fields of some segments, in order.
+
+    found: int32[5, capacity]: index into segments, field, number of the repetition from 1, start, end. Returns how many
+    there are; those beyond the capacity are counted, not stored.
+    """
+    n = 0
+    for i in range(segments.size):
+        s = segments[i]
+        own = separators[message[s]]
+        at, end, field = segment_start[s] + 4, segment_end[s], 1
+        while field < wanted.size and at <= end:
+            begin, repetition = at, 1
+            while True:
+                ended = at >= end or text[at] == own[0]
+                if wanted[field] and (ended or (text[at] == own[2] and own[2] != 0)):
+                    if at > begin:
+                        if n < found.shape[1]:
+                            found[0, n], found[1, n], found[2, n], found[3, n] = i, field, repetition, begin
+                            found[4, n] = at
+                        n += 1
+                    begin, repetition = at + 1, repetition + 1
+                if ended:
+                    break
+                at += 1
+            at += 1
+            field += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def write_structures(message: Positions, name: Positions, offsets: Positions, out: Bytes) -> None:
+    """The names of each message's segments, a space between them, a run of equal names once and with a plus sign.
+
+    offsets: int32[messages + 1], where each text ends in out (uint8[5 * segments]).
+    """
+    o, s = 0, 0
+    for m in range(offsets.size - 1):
+        offsets[m] = o
+        begin = o
+        while s < message.size and message[s] == m:
+            code, run = name[s], s
+            while s < message.size and message[s] == m and name[s] == code:
+                s += 1
+            if o > begin:
+                out[o] = 32
+                o += 1
+            second, third = code // 36 % 36, code % 36
+            out[o] = 65 + code // 1296
+            out[o + 1] = second + 48 if second < 10 else second + 55
+            out[o + 2] = third + 48 if third < 10 else third + 55
+            o += 3
+            if s > run + 1:
+                out[o] = 43
+                o += 1
+    offsets[offsets.size - 1] = o

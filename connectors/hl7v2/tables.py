@@ -1,0 +1,350 @@
+"""Decoded messages → the tables of hl7v2, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from connectors.contract import ReadOptions
+from connectors.hl7v2 import charsets, findings, locate, observations
+from connectors.hl7v2.assemble import Assembly
+from connectors.hl7v2.chunk import Chunk, Values, chunks, find_values, texts
+from connectors.hl7v2.findings import Findings, segment_names
+from connectors.hl7v2.frame import Frame
+from connectors.hl7v2.layout import Slot, layout, make_layout, specs
+from connectors.hl7v2.locate import USED, Positions
+from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
+from connectors.hl7v2.relate import KINDS, NONE, TABLES, kind_table
+from connectors.hl7v2.segments import segment_columns
+from connectors.kernels.numbers import numbers
+from connectors.kernels.times import times
+
+Columns = dict[str, pa.Array]
+
+MESSAGES = "hl7v2_messages"
+PATIENTS = "hl7v2_patients"
+IDENTIFIERS = "hl7v2_identifiers"
+ORDERS = "hl7v2_orders"
+OBSERVATIONS = "hl7v2_observations"
+PHARMACY = "hl7v2_pharmacy"
+ALLERGIES = "hl7v2_allergies"
+CONTACTS = "hl7v2_contacts"
+NOTES = "hl7v2_notes"
+SEGMENTS = "hl7v2_segments"
+FINDINGS = "hl7v2_findings"
+_LONGEST_REPEATED = 256  # bytes of a value that is given again to each row of another table
+
+
+def tables(frame: Frame, options: ReadOptions) -> list[dict[str, pa.Table]]:
+    """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one.
+
+    options.tables names those that are wanted (empty: all); options.time_zone is applied to times without an offset.
+    """
+    wanted = options.tables or frozenset(specs())
+    return [_Reader(chunk, options.time_zone, wanted).tables() for chunk in chunks(frame)]
+
+
+class _Reader:
+    """The tables of one chunk. What several tables need is made once."""
+
+    def __init__(self, chunk: Chunk, time_zone: str, wanted: Collection[str]) -> None:
+        self._frame, self._segments, self._relations = chunk.frame, chunk.segments, chunk.relations
+        self._time_zone, self._wanted = time_zone, wanted
+        self._findings = Findings()
+        self._reports: Positions = np.empty(0, np.int32)
+
+    def tables(self) -> dict[str, pa.Table]:
+        made: dict[str, pa.Table] = {}
+        for name in TABLES:
+            if name in self._wanted or (name == OBSERVATIONS and NOTES in self._wanted):
+                made[name] = self._of_segments(name)
+        if IDENTIFIERS in self._wanted:
+            made[IDENTIFIERS] = self._identifier_table()
+        if SEGMENTS in self._wanted:
+            everything = np.arange(len(self._segments.start), dtype=np.int32)
+            own = segment_columns(self._frame, self._segments, self._relations.index)
+            made[SEGMENTS] = self._assembled(SEGMENTS, own, everything)
+        if FINDINGS in self._wanted:
+            made[FINDINGS] = self._finding_table()
+        return {name: made[name] for name in specs() if name in made and name in self._wanted}
+
+    # Rows and what they are made of
+
+    @cached_property
+    def _of_kind(self) -> dict[str, Positions]:
+        """The segments of each kind, in order."""
+        kind = self._relations.kind
+        order = np.argsort(kind, kind="stable").astype(np.int32)
+        bounds = np.searchsorted(kind[order], np.arange(len(KINDS) + 1))
+        return {name: order[bounds[i] : bounds[i + 1]] for i, name in enumerate(KINDS)}
+
+    def _lead(self, table: str) -> Positions:
+        """int32[rows]: the first segment of each row."""
+        rows = self._relations.rows[TABLES.index(table)]
+        lead = np.full(rows, np.iinfo(np.int32).max, np.int32)
+        for name in self._kinds_of(table):
+            own = self._of_kind[name]
+            lead[self._relations.row[own]] = np.minimum(lead[self._relations.row[own]], own)
+        return lead
+
+    def _kinds_of(self, table: str) -> list[str]:
+        return [name for name in KINDS if kind_table(name) == table]
+
+    def _sources(self, table: str, lead: Positions) -> dict[str, Positions]:
+        """For each source of the layout the segment that each row reads, NONE for none."""
+        made: dict[str, Positions] = {}
+        for name in layout(table).sources:
+            kind, _, related = name.partition("@")
+            own = self._of_kind[kind]
+            if not len(own):
+                continue
+            if related:
+                made[name] = self._only(self._parents(lead), kind)
+            elif kind_table(kind) != table:
+                made[name] = self._elsewhere(table, kind, lead)
+            else:
+                made[name] = np.full(len(lead), NONE, np.int32)
+                made[name][self._relations.row[own]] = own
+        return made
+
+    def _elsewhere(self, table: str, kind: str, lead: Positions) -> Positions:
+        """Segments of another table that rows read: the request and the specimen of an observation, a report's OBX."""
+        if table == NOTES:
+            return self._only(lead, kind)
+        return (self._relations.request if kind == "OBR" else self._relations.specimen)[lead]
+
+    def _only(self, segments: Positions, kind: str) -> Positions:
+        """The segments where they are of that kind, else NONE."""
+        same = (segments >= 0) & (self._relations.kind[segments] == KINDS.index(kind))
+        return np.where(same, segments, NONE).astype(np.int32)
+
+    def _parents(self, lead: Positions) -> Positions:
+        """The segment that a note belongs to; of a report's line its request."""
+        is_note = self._relations.kind[lead] == KINDS.index("NTE")
+        return np.where(is_note, self._relations.parent[lead], self._relations.request[lead]).astype(np.int32)
+
+    # Tables
+
+    def _of_segments(self, table: str) -> pa.Table:
+        lead = self._note_lines() if table == NOTES else self._lead(table)
+        values = find_values(
+            self._segments, layout(table), self._sources(table, lead), self._segments.message[lead]
+        )
+        if table == OBSERVATIONS:
+            return self._assembled(table, self._observation_columns(values, lead), lead)
+        own = self._located(values)
+        derive = {
+            MESSAGES: self._message_columns,
+            PATIENTS: self._patient_columns,
+            ORDERS: self._order_columns,
+            PHARMACY: self._pharmacy_columns,
+            ALLERGIES: self._segment_name,
+            CONTACTS: self._segment_name,
+            NOTES: self._note_columns,
+        }.get(table)
+        if derive is not None:
+            own.update(derive(lead))
+        return self._assembled(table, own, lead)
+
+    def _located(self, values: Values) -> Columns:
+        """The located columns that hold any value."""
+        self._default_authority(values)
+        made: Columns = {}
+        for slot, each in enumerate(values.layout.slots):
+            if values.state[slot] & USED and each.kind not in ("text", "authority"):
+                made.update(self._parsed(values, slot))
+        slots = [slot for slot, each in enumerate(values.layout.slots) if each.kind in ("text", "authority")]
+        made.update(texts(self._segments, values, slots))
+        return made
+
+    def _parsed(self, values: Values, slot: int) -> Columns:
+        """The column or columns of a slot that holds times or numbers; what does not parse is a finding."""
+        each, start, length = values.layout.slots[slot], values.start[slot], values.length[slot]
+        if each.kind == "time":
+            found = times(self._segments.text, start, length, self._time_zone)
+            self._unparsed(findings.TIME_INVALID, values, slot, found.bad)
+            names = (each.name, f"{each.name}_precision", f"{each.name}_offset")
+            return dict(zip(names, found[:3], strict=True))
+        number, bad = numbers(self._segments.text, start, length)
+        if each.kind == "integer":
+            number, bad = _whole(number, bad)
+        self._unparsed(findings.NUMBER_INVALID, values, slot, bad)
+        return {each.name: number}
+
+    def _unparsed(self, code: str, values: Values, slot: int, bad: npt.NDArray[np.bool_]) -> None:
+        if bad.any():
+            self._findings.unparsed(code, self._segments, values, slot, bad)
+
+    @cached_property
+    def _facility(self) -> Values:
+        """Where MSH-4.1 of each message stands."""
+        headers = self._of_kind["MSH"]
+        facility = make_layout([Slot("facility", "text", ("MSH-4.1",))])
+        found = find_values(self._segments, facility, {"MSH": headers}, self._segments.message[headers])
+        found.length[found.length > LONGEST] = 0
+        return found
+
+    def _default_authority(self, values: Values) -> None:
+        """Identifiers whose assigning authority is not sent get the sending facility for it."""
+        for slot, each in enumerate(values.layout.slots):
+            if each.kind != "authority":
+                continue
+            named = [i for i, other in enumerate(values.layout.slots) if other.authority == each.name]
+            without = values.length[slot] == 0
+            without &= np.any(values.length[named] > 0, axis=0)
+            rows = np.flatnonzero(without)
+            if len(rows) and self._facility.state[0]:
+                message = values.message[rows]
+                values.start[slot, rows] = self._facility.start[0, message]
+                values.length[slot, rows] = self._facility.length[0, message]
+                values.state[slot] |= self._facility.state[0]
+
+    # What is derived
+
+    def _message_columns(self, lead: Positions) -> Columns:
+        frame, segments = self._frame, self._segments
+        offsets = np.empty(len(frame) + 1, np.int32)
+        out = np.empty(5 * len(segments.name), np.uint8)
+        locate.write_structures(segments.message, segments.name, offsets, out)
+        self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[frame.charset_assumed])
+        return {
+            "charset": pa.array(charsets.NAMES, pa.string()).take(pa.array(frame.charset)),
+            "structure": pa.Array.from_buffers(
+                pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
+            ),
+            "segments": pa.array(np.bincount(segments.message, minlength=len(frame)).astype(np.int32)),
+        }
+
+    @cached_property
+    def _identifiers(self) -> Identifiers:
+        pids = self._of_kind["PID"]
+        return find_identifiers(self._segments, pids, layout(IDENTIFIERS), self._default_authority)
+
+    @cached_property
+    def _patient_of_row(self) -> Positions:
+        """For each row of hl7v2_patients the place of its PID segment among those of the chunk, NONE without one."""
+        pids = self._of_kind["PID"]
+        place = np.full(self._relations.rows[TABLES.index(PATIENTS)] + 1, NONE, np.int32)
+        place[self._relations.row[pids]] = np.arange(len(pids), dtype=np.int32)
+        return place
+
+    @cached_property
+    def _assembly(self) -> Assembly:
+        return Assembly(self._frame, self._identifiers.keys())
+
+    def _patient_columns(self, lead: Positions) -> Columns:
+        found, pids = self._identifiers, self._of_kind["PID"]
+        self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[found.chosen < 0])
+        self._findings.add(findings.PATIENT_ID_SEVERAL, "PID-3", pids[found.several])
+        message = self._segments.message[pids]
+        another = np.flatnonzero((message[1:] == message[:-1]) & (np.append(True, message[1:] != message[:-1])[:-1]))
+        self._findings.add(findings.PATIENT_SEVERAL, "PID", pids[another + 1])
+        place = self._patient_of_row[:-1]
+        if not len(pids) or not len(found.patient):
+            return {}
+        chosen = np.where(place >= 0, found.chosen[place], NONE)
+        at = pa.array(chosen, mask=chosen < 0)
+        columns = {**found.columns, "type": found.type}
+        names = {"patient_id": "identifier", "patient_id_authority": "authority", "patient_id_type": "type"}
+        return {own: columns[name].take(at) for own, name in names.items() if name in columns}
+
+    def _identifier_table(self) -> pa.Table:
+        found = self._identifiers
+        fields = np.unique(found.field)
+        own = {
+            **self._located(found.values),
+            "position": pa.array([f"PID-{field}" for field in fields], pa.string()).take(
+                pa.array(np.searchsorted(fields, found.field))
+            ),
+            "repetition": pa.array(found.repetition),
+            "type": found.type,
+            "category": found.category,
+        }
+        return self._assembled(IDENTIFIERS, own, found.segment)
+
+    def _order_columns(self, lead: Positions) -> Columns:
+        own: Columns = {}
+        for kind, name in (("ORC", "orc_index"), ("OBR", "obr_index")):
+            at = np.full(len(lead), NONE, np.int32)
+            at[self._relations.row[self._of_kind[kind]]] = self._relations.index[self._of_kind[kind]]
+            own[name] = _present(at)
+        return own
+
+    @cached_property
+    def _order_index(self) -> Positions:
+        """The place in its message of the first segment of each order, and NONE behind them for no order."""
+        return np.append(self._relations.index[self._lead(ORDERS)], NONE).astype(np.int32)
+
+    def _order_of(self, lead: Positions) -> pa.Array:
+        return _present(self._order_index[self._relations.order[lead]])
+
+    def _observation_columns(self, values: Values, lead: Positions) -> Columns:
+        obx = {"OBX": values.sources["OBX"]} if "OBX" in values.sources else {}
+        for slot, each in enumerate(values.layout.slots):
+            if not each.positions[0].startswith("OBX"):
+                values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
+        own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
+        derived = observations.typed(
+            self._segments, values, texts(self._segments, values, own), self._time_zone
+        )
+        value = values.layout.slot("value")
+        self._unparsed(findings.NUMBER_INVALID, values, value, derived.bad_number)
+        self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
+        self._reports = lead[derived.report] if obx else lead[:0]
+        specimen = self._relations.specimen[lead]
+        return {
+            **self._located(values),
+            **derived.columns,
+            "order_index": self._order_of(lead),
+            "specimen_index": _present(np.where(specimen >= 0, self._relations.index[specimen], NONE)),
+        }
+
+    def _pharmacy_columns(self, lead: Positions) -> Columns:
+        return {**self._segment_name(lead), "order_index": self._order_of(lead)}
+
+    def _segment_name(self, lead: Positions) -> Columns:
+        return {"segment": segment_names(self._segments.name[lead])}
+
+    def _note_lines(self) -> Positions:
+        return np.sort(np.concatenate([self._of_kind["NTE"], self._reports])).astype(np.int32)
+
+    def _note_columns(self, lead: Positions) -> Columns:
+        parent = self._parents(lead)
+        has = parent >= 0
+        names = segment_names(self._segments.name[np.where(has, parent, 0)]) if len(lead) else pa.nulls(0, pa.string())
+        return {
+            **self._segment_name(lead),
+            "parent_segment": names.take(pa.array(np.arange(len(lead)), mask=~has)),
+            "parent_index": _present(np.where(has, self._relations.index[parent], NONE)),
+            "order_index": self._order_of(lead),
+        }
+
+    def _finding_table(self) -> pa.Table:
+        places, own = self._findings.columns(self._segments, self._relations.index)
+        return self._assembled(FINDINGS, own, places)
+
+    def _assembled(self, table: str, own: Columns, lead: Positions) -> pa.Table:
+        if table != MESSAGES and table != FINDINGS and table != SEGMENTS:
+            own = {**own, "segment_index": pa.array(self._relations.index[lead])}
+        return self._assembly.table(table, own, self._segments.message[lead], self._patient(lead))
+
+    def _patient(self, lead: Positions) -> Positions:
+        """The place of the PID segment that each of some segments belongs to, NONE for none."""
+        return self._patient_of_row[self._relations.patient[lead]]
+
+
+def _present(at: npt.NDArray[np.integer]) -> pa.Array:
+    """int32, null where it is NONE."""
+    return pa.array(np.asarray(at, np.int32), mask=np.asarray(at) < 0)
+
+
+def _whole(number: pa.DoubleArray, bad: npt.NDArray[np.bool_]) -> tuple[pa.Int64Array, npt.NDArray[np.bool_]]:
+    """Whole numbers of at most 15 digits; another one is bad."""
+    plain = np.nan_to_num(number.fill_null(0).to_numpy())
+    fits = (np.abs(plain) < 1e15) & (plain == np.floor(plain))
+    missing = np.asarray(number.is_null().to_numpy(zero_copy_only=False))
+    return pa.array(np.where(fits, plain, 0).astype(np.int64), mask=missing | ~fits), bad | ~fits
