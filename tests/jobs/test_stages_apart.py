@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import everything, file_of, run, write
 
 from connectors.errors import ConfigError
 from connectors.lake.verify import verify
 from jobs.stage_run import stage_run
-from running import everything, file_of, run, write
 
 POOR = b"MSH|^~\\&|||||||ORU^R01||P\r"
 

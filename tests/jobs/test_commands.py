@@ -1,0 +1,159 @@
+"""The commands as a user meets them: exit codes, one object on standard output, one sentence for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import file_of, write
+
+
+def clinray(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jobs", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a source, a lake and keys, made by one ingest."""
+    folder = tmp_path_factory.mktemp("commands")
+    broken = b"MSH|^~\\&|LAB|GEN|LAKE|DATA|20240102||ORU^R01|x|P|2.5||||||KLINGON\r"
+    write(folder / "in", {"a.hl7": file_of("1", "2") + broken})
+    said = clinray(*INGEST, "--json", cwd=folder)
+    assert said.returncode == 0, said.stderr
+    (folder / "report.json").write_text(said.stdout)
+    return folder
+
+
+INGEST = ("ingest", "--source", "in", "--lake", "lake", "--policy", "pseudonymised", "--keys", "keys", "--cpus", "0")
+
+
+def test_ingest_says_one_object_with_the_documented_keys(lake: Path) -> None:
+    report = json.loads((lake / "report.json").read_text())
+    assert {"run_id", "objects", "records", "bytes", "tables", "seconds"} <= set(report)
+    assert report["objects"] == {"listed": 1, "written": 1, "done": 0, "quarantined": 0, "deferred": 0}
+    assert report["records"] == {"read": 3, "written": 2, "quarantined": 1, "duplicate": 0}
+    assert len(report["run_id"]) == 64
+
+
+def test_verify_proves_the_lake_and_the_head_that_the_run_printed(lake: Path) -> None:
+    report = json.loads((lake / "report.json").read_text())
+    head = f"{report['head']['number']}:{report['head']['sha256']}"
+    said = clinray("verify", "lake", "--head", head, "--trust", "keys/signing-key.pub.pem", cwd=lake)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "the lake is what its log says" in said.stdout
+
+
+def test_verify_exits_1_for_a_log_that_was_cut(lake: Path) -> None:
+    said = clinray("verify", "lake", "--head", f"2:{'0' * 64}", "--json", cwd=lake)
+    assert said.returncode == 1
+    assert json.loads(said.stdout)["ok"] is False
+
+
+def test_verify_finds_a_value_that_leaked_and_does_not_say_it(lake: Path) -> None:
+    (lake / "values.txt").write_text("2345-7\nSPRINGFIELD\n")
+    said = clinray("verify", "lake", "--leaks", "values.txt", cwd=lake)
+    assert said.returncode == 1
+    assert "the value of line 1 stands in deidentified/hl7v2_observations/" in said.stdout
+    assert "line 2" not in said.stdout
+    assert "2345-7" not in said.stdout
+
+
+def test_runs_lists_the_entries(lake: Path) -> None:
+    said = json.loads(clinray("runs", "lake", "--json", cwd=lake).stdout)
+    assert [(e["kind"], e["zone"], e["counts"]["records"]["written"]) for e in said["entries"]] == [
+        ("ingest", "deidentified", 2)
+    ]
+    assert said["head"]["number"] == 1
+
+
+def test_quarantine_lists_codes_and_places(lake: Path) -> None:
+    codes = json.loads(clinray("quarantine", "list", "lake", "--json", cwd=lake).stdout)
+    spans = json.loads(clinray("quarantine", "show", "lake", "--json", cwd=lake).stdout)
+    assert codes == {"codes": [{"code": "HL7_CHARSET_UNKNOWN", "spans": 1, "records": 1, "objects": 1}]}
+    assert [(s["object"], s["offset"]) for s in spans["spans"]] == [
+        (str(lake / "in" / "a.hl7"), len(file_of("1", "2")))
+    ]
+
+
+def test_show_prints_a_message_only_when_that_is_allowed(lake: Path) -> None:
+    place = ("show", "in/a.hl7", "--at", len(file_of("1")))
+    refused = clinray(*place, cwd=lake)
+    shown = clinray(*place, "--allow-identified", cwd=lake)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert shown.returncode == 0
+    assert "DOE" in shown.stdout
+
+
+def test_keys_are_made_once(tmp_path: Path) -> None:
+    first = json.loads(clinray("keys", "init", "--keys", "k", "--json", cwd=tmp_path).stdout)
+    again = json.loads(clinray("keys", "init", "--keys", "k", "--json", cwd=tmp_path).stdout)
+    assert [Path(p).name for p in first["created"]] == ["data-key.json", "signing-key.pem", "signing-key.pub.pem"]
+    assert again["created"] == []
+    assert (tmp_path / "k" / "data-key.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
+    listed = json.loads(clinray("policy", "list", "--json", cwd=tmp_path).stdout)
+    shown = clinray("policy", "show", "hipaa-limited-data-set", cwd=tmp_path)
+    tables: dict[str, Any] = json.loads(clinray("tables", "--json", cwd=tmp_path).stdout)["tables"]
+    assert {p["name"] for p in listed["policies"]} == {"identified", "pseudonymised", "hipaa-limited-data-set"}
+    assert "164.514(e)" in shown.stdout
+    assert "hl7v2_observations" in tables
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("ingest", "--source", "in", "--lake", "l2", "--policy", "nobody"), "POLICY"),
+        (("ingest", "--source", "in", "--lake", "l2", "--policy", "pseudonymised", "--format", "fax"), "FORMAT"),
+        (("ingest", "--source", "none", "--lake", "l2", "--policy", "pseudonymised"), "SOURCE_MISSING"),
+        (("ingest", "--source", "gopher://x", "--lake", "l2", "--policy", "pseudonymised"), "STORE_URI"),
+        (("ingest", "--source", "in", "--lake", "l2", "--policy", "identified"), "IDENTIFIED_NOT_ALLOWED"),
+        (("ingest", "--source", "in", "--lake", "l2"), "PIPELINE_INVALID"),
+        (("ingest", "none.yaml"), "PIPELINE_UNREADABLE"),
+        (("ingest", "--source", "in", "--lake", "lake", "--policy", "hipaa-limited-data-set"), "ZONE_BOUND"),
+        (("ingest", "--source", "in", "--lake", "l3", "--policy", "pseudonymised", "--no-create-keys"), "KEYS_MISSING"),
+        (("verify", "nowhere"), "LAKE_MISSING"),
+        (("verify", "lake", "--head", "seven"), "HEAD_FORM"),
+        (("tables", "nothing"), "TABLE_UNKNOWN"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_2(lake: Path, arguments: tuple[str, ...], code: str) -> None:
+    folder = "empty-keys" if "--no-create-keys" in arguments else "keys"
+    more = ("--keys", folder, "--cpus", "0") if arguments[0] == "ingest" else ()
+    said = clinray(*arguments, *more, cwd=lake)
+    assert said.returncode == 2, said.stderr
+    assert said.stderr.startswith(f"clinray: {code}")
+    assert said.stderr.count("\n") == 1
+    assert "Traceback" not in said.stderr
+    assert not (lake / "l2").exists() or not list((lake / "l2").rglob("*.parquet"))
+
+
+def test_an_unknown_option_exits_2(tmp_path: Path) -> None:
+    said = clinray("ingest", "--frobnicate", cwd=tmp_path)
+    assert said.returncode == 2
+    assert "Traceback" not in said.stderr
+
+
+def test_a_mistake_with_json_is_an_object_too(tmp_path: Path) -> None:
+    said = clinray("verify", "nowhere", "--json", cwd=tmp_path)
+    assert json.loads(said.stdout)["error"]["code"] == "LAKE_MISSING"
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    from typer.main import get_command
+    from typer.testing import CliRunner
+
+    from jobs.__main__ import app
+
+    group: Any = get_command(app)
+    for name in group.commands:
+        said = CliRunner().invoke(app, [name, "--help"])
+        assert said.exit_code == 0, name
+        leaf = not hasattr(group.commands[name], "commands")
+        assert not leaf or "xample" in said.output, name
