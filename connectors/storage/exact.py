@@ -6,8 +6,8 @@ and the reading of such keys.
 
 from __future__ import annotations
 
+import html
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -24,8 +24,6 @@ from connectors.storage.faults import boto_error
 from connectors.storage.options import StorageOptions
 
 _NO_PATH = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)|[\x00-\x1f\x7f]")
-
-_CONTENTS = re.compile(rb"<Contents>.*</Contents>", re.DOTALL)
 
 
 def is_path(key: str) -> bool:
@@ -111,23 +109,34 @@ def _client(options: StorageOptions, credentials: Credentials) -> Any:
 def _parse_listing(
     start: str, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Reads a page's objects in a tenth of the time of boto3's own parser, and hands it the rest of the page."""
+    """Reads a page's objects in a fraction of the time of boto3's own parser, and hands it the rest of the page."""
     if response_dict["status_code"] != 200:
         return
-    body = response_dict["body"]
-    found = _CONTENTS.search(body)
-    if found is None:
+    head, *objects = response_dict["body"].split(b"<Contents>")
+    if not objects:
         return
-    response_dict["body"] = body[: found.start()] + body[found.end() :]
-    encoded = b"<EncodingType>url</EncodingType>" in response_dict["body"]
-    # Inside an element no DTD can stand, so no entity can be declared that would expand.
-    elements = ElementTree.fromstring(b"<L>" + found.group() + b"</L>")  # noqa: S314
-    objects = (_listed(start, element, encoded) for element in elements)
-    customized_response_dict["Listed"] = [o for o in objects if not (o.size == 0 and o.uri.endswith("/"))]
+    tail = objects[-1].partition(b"</Contents>")[2]
+    response_dict["body"] = head + tail
+    encoded = b"<EncodingType>url</EncodingType>" in head + tail
+    listed = (_listed(start, text, encoded) for text in objects)
+    customized_response_dict["Listed"] = [o for o in listed if not (o.size == 0 and o.uri.endswith("/"))]
 
 
-def _listed(start: str, element: ElementTree.Element, encoded: bool) -> RawObject:
-    values = {child.tag: child.text or "" for child in element}
-    key = unquote_plus(values["Key"]) if encoded else values["Key"]
-    modified = datetime.fromisoformat(values["LastModified"])
-    return RawObject(start + key, int(values["Size"]), round(modified.timestamp() * 1_000_000), values.get("ETag", ""))
+def _listed(start: str, text: bytes, encoded: bool) -> RawObject:
+    key = _value(text, b"<Key>")
+    modified = datetime.fromisoformat(_value(text, b"<LastModified>"))
+    return RawObject(
+        start + (unquote_plus(key) if encoded else key),
+        int(_value(text, b"<Size>")),
+        round(modified.timestamp() * 1_000_000),
+        _value(text, b"<ETag>"),
+    )
+
+
+def _value(text: bytes, tag: bytes) -> str:
+    """The text of an element that holds no other; empty if there is none."""
+    start = text.find(tag) + len(tag)
+    if start < len(tag):
+        return ""
+    value = text[start : text.find(b"<", start)].decode()
+    return html.unescape(value) if "&" in value else value

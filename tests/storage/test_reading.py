@@ -15,6 +15,7 @@ import zstandard
 from connectors.contract import RawObject
 from connectors.errors import ObjectChanged, RecordError
 from connectors.storage import StorageOptions, Store, open_store
+from connectors.storage.listing import list_objects
 from connectors.storage.reading import Ahead, Reading, splittable
 
 SMALL = Ahead(small_bytes=1000, objects=8, bytes=4000)
@@ -146,3 +147,18 @@ def test_a_compressed_object_is_not_split_whatever_its_name(place: Place) -> Non
     assert splittable(place.put("a.hl7", b"MSH|^~\\&|"), place.options)
     assert not splittable(place.put("b.hl7.gz", b"MSH|^~\\&|"), place.options)
     assert not splittable(place.put("c.hl7", gzip.compress(b"MSH|")), place.options)
+
+
+@pytest.mark.corpus
+def test_real_files_are_read_as_they_stand_and_compressed_ones_through(corpus: Path) -> None:
+    raws = [o for page in list_objects(str(corpus / "hl7v2")) for o in page]
+    files = sorted(str(p) for p in (corpus / "hl7v2").rglob("*") if p.is_file())
+    assert [o.uri for o in raws] == sorted(files, key=str.encode)
+    reading = Reading([Span(o) for o in raws], StorageOptions())
+    for piece in reading.pieces():
+        stored = Path(piece.object.uri).read_bytes()
+        whole = gzip.decompress(stored) if piece.object.uri.endswith(".gz") else stored
+        assert b"".join(piece.blocks) == whole
+        assert reading.digests[piece.ordinal] == hashlib.sha256(stored).digest()
+    assert reading.failures == {}
+    assert len(reading.digests) == len(files) > 500

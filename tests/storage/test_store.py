@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_a_second_put_if_absent_fails_and_changes_nothing(store: Store) -> None:
     assert not store.put_if_absent("_runs/1.json", b"two")
     assert store.get("_runs/1.json") == b"one"
     assert keys(store) == ["_runs/1.json"]
+
+
+def test_of_many_that_put_at_once_one_makes_the_object(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    with ThreadPoolExecutor(16) as threads:
+        for entry in range(20):
+            made = list(
+                threads.map(lambda n, entry=entry: store.put_if_absent(f"{entry}", bytes([n]) * 1000), range(16))
+            )
+            assert made.count(True) == 1
+            assert store.get(f"{entry}") == bytes([made.index(True)]) * 1000
+    assert len(keys(store)) == 20
+    assert len(list(tmp_path.iterdir())) == 20
 
 
 def test_a_range_ends_where_the_object_ends(store: Store) -> None:
