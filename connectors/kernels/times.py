@@ -154,7 +154,7 @@ def _times(
 
 
 def _in_far_zone(local: npt.NDArray[np.int64], zone: str) -> npt.NDArray[np.int64]:
-    """The same as `_in_zone` for times behind the last transition that a time zone file lists, each distinct one once."""
+    """The same as `_in_zone` behind the last transition that a time zone file lists; each distinct time once."""
     distinct, inverse = np.unique(local, return_inverse=True)
     info, epoch = ZoneInfo(zone), datetime(1970, 1, 1)
     offsets = [info.utcoffset(epoch + timedelta(microseconds=int(us))) or timedelta() for us in distinct]
