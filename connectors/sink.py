@@ -14,6 +14,7 @@ from connectors.contract import Category, Column
 from connectors.errors import ClinrayError, ConfigError
 from connectors.lake.layout import MARKER
 from connectors.lake.parts import Part, PartWriter
+from connectors.registry import connector
 from connectors.storage.options import StorageOptions
 from connectors.storage.store import open_store
 
@@ -118,8 +119,6 @@ class MedicalDataSink(Datasink):  # type: ignore[misc]
 
 
 def _columns(format: str, table: str) -> Sequence[Column]:
-    from connectors.registry import connector
-
     tables = connector(format).tables
     if table not in tables:
         raise ConfigError("TABLE_UNKNOWN", f"{format} has no table {table}; give the columns with columns=")

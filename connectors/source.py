@@ -19,6 +19,7 @@ from ray.data.datasource import ReadTask
 from connectors.boundary import coded
 from connectors.contract import REJECTS, Connector, RawObject, ReadOptions
 from connectors.errors import ClinrayError, ConfigError, RecordError
+from connectors.registry import connector
 from connectors.storage.listing import list_objects
 from connectors.storage.options import StorageOptions
 from connectors.storage.reading import Reading, splittable
@@ -112,7 +113,7 @@ class ConnectorDatasource(Datasource):  # type: ignore[misc]
         storage: StorageOptions | None = None,
     ) -> None:
         super().__init__()
-        self._connector = _named(format) if isinstance(format, str) else format
+        self._connector = connector(format) if isinstance(format, str) else format
         self._table = _known(self._connector, table)
         self._paths = (paths,) if isinstance(paths, str) else tuple(paths)
         self._pattern = pattern
@@ -182,12 +183,6 @@ class HL7Datasource(ConnectorDatasource):
 
     def __init__(self, paths: str | Sequence[str], table: str = "hl7v2_observations", **options: Any) -> None:
         super().__init__(paths, format="hl7v2", table=table, **options)
-
-
-def _named(format: str) -> Connector:
-    from connectors.registry import connector
-
-    return connector(format)
 
 
 def _blocks(work: TaskOfRows) -> Iterator[pa.Table]:

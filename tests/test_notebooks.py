@@ -144,6 +144,28 @@ def test_a_large_object_is_read_in_ranges_and_each_record_once(folder: Path) -> 
     assert codes == [f"{k:07}" for k in range(900_000)]
 
 
+def test_nothing_to_read_is_no_rows(ray_data: Any, tmp_path: Path) -> None:
+    from connectors.source import ConnectorDatasource
+
+    source = ConnectorDatasource(str(tmp_path), format=lines_connector(), table="records")
+    assert ray_data.read_datasource(source).count() == 0
+
+
+@pytest.mark.corpus
+def test_real_messages_are_rows_of_observations_and_of_messages(ray_data: Any, corpus: Path, tmp_path: Path) -> None:
+    from connectors import HL7Datasource, MedicalDataSink
+
+    folder = next(corpus.rglob("google-simhospital"))
+    dataset = ray_data.read_datasource(HL7Datasource(str(folder), pattern="messages.part1*"))
+    assert dataset.count() == 2092
+    assert ray_data.read_datasource(HL7Datasource(str(folder), "messages", pattern="messages.part1*")).count() == 607
+    sink = MedicalDataSink(str(tmp_path), "hl7v2_observations", allow_identified=True)
+    dataset.write_datasink(sink)
+    assert sum(part.rows for part in sink.parts) == 2092
+    codes = pq.read_table(tmp_path / "restricted").column_names
+    assert codes == dataset.schema().names
+
+
 def test_an_unknown_table_is_told_with_those_there_are() -> None:
     from connectors.source import ConnectorDatasource
 
