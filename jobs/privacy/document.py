@@ -14,8 +14,8 @@ HEAD = """\
 # Policies
 
 A policy says what becomes of each category of data. Every column of every table has one category; a category that a
-policy does not name is dropped, and so is a column whose type its action cannot treat. `clinray policy show NAME` prints
-a policy as it stands here. This page is generated from the policies.
+policy does not name is dropped, and so is a column whose type its action cannot treat. `clinray policy show NAME`
+prints a policy as it stands here. This page is generated from the policies.
 
 A policy of your own is a YAML file: `name`, `version`, `zone` (`identified` or `deidentified`), `legal_basis`,
 `description` and `actions`, a mapping from category to action. An action with parameters is a mapping itself:

@@ -1,5 +1,5 @@
 """The distinct values of a text column, and which of them each row holds."""
-# mypy: disallow-untyped-decorators=False
+# mypy: disallow-untyped-decorators=False, warn-return-any=False
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _short(at: int, length: int, last: int) -> np.uint64:
     unwanted = np.uint64(64 - 8 * length)
     if at <= last:
         return load(at) << unwanted
-    return load(at + length - 8) >> unwanted << unwanted
+    return (load(at + length - 8) >> unwanted) << unwanted
 
 
 @njit(cache=True, nogil=True)
@@ -89,7 +89,9 @@ def _equal(a: int, b: int, length: int, last: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _find(table: Words, hashed: np.uint64, start: int, length: int, at: Integers, sizes: Integers, last: int) -> int:
+def _find(
+    table: Words, hashed: np.uint64, start: int, length: int, at: Integers, sizes: Integers, last: int
+) -> np.int64:
     """The code of a value, or -1 - slot where it is to be put."""
     mask, mark = np.uint64(table.size - 1), hashed >> _HALF
     slot = hashed & mask

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from jobs.privacy import siv_kernels as kernels
-from jobs.privacy.spans import Spans, spans_of, text_array
+from jobs.privacy.spans import Spans, only_where, spans_of, text_array
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -157,6 +157,5 @@ def _large(kind: pa.DataType) -> bool:
 
 def _only_valid(plain: Spans, at: Integers, large: bool) -> pa.Array:
     """A binary array in which a value that did not authenticate is null and leaves no byte behind."""
-    kept = pa.array(plain.valid)
     everything = text_array(at, plain.data, np.ones(len(at) - 1, np.bool_), large, binary=True)
-    return pa.compute.if_else(kept, everything, pa.scalar(None, everything.type))
+    return only_where(everything, plain.valid)

@@ -1,5 +1,5 @@
 """The compiled loops of `siv`: where each byte of a value goes before and after AES."""
-# mypy: disallow-untyped-decorators=False
+# mypy: disallow-untyped-decorators=False, warn-return-any=False
 
 from __future__ import annotations
 
@@ -64,12 +64,21 @@ def _words(row: Bytes) -> tuple[np.uint64, np.uint64]:
 
 @njit(cache=True, nogil=True)
 def chained(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k: int, constants: Bytes) -> Bytes:
-    """uint8[k, rows, 16]: what CMAC chains over in S2V (RFC 5297 section 2.4), its last block with the subkey in.
-
-    Each step goes over all rows, because a read of bytes that were just written in other portions waits for them.
-    """
+    """uint8[k, rows, 16]: what CMAC chains over in S2V (RFC 5297 section 2.4), its last block with the subkey in."""
     lines = _lines(data, starts, lengths, rows, k)
     out = np.empty((k, rows.size, 16), np.uint8)
+    _chain(lines, lengths, rows, constants, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _chain(lines: Bytes, lengths: Integers, rows: Integers, constants: Bytes, out: Bytes) -> None:
+    """The lines with CMAC of the zero block and the subkeys in, block by block into out.
+
+    An array whose address is taken is an argument, so that the caller keeps it alive. Each step goes over all rows,
+    because a read of bytes that were just written in other portions waits for them.
+    """
+    k = out.shape[0]
     source, target, stride = lines.ctypes.data, out.ctypes.data, 16 * rows.size
     first, second = _words(constants[2])
     for r in range(rows.size):
@@ -78,8 +87,9 @@ def chained(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k:
             end = source + 16 * k * r + n
             store(end - 16, load(end - 16) ^ first)
             store(end - 8, load(end - 8) ^ second)
-    short = _words(constants[3] ^ constants[0])
+    doubled = _words(constants[3])
     exact, padded = _words(constants[0]), _words(constants[1])
+    short = (doubled[0] ^ exact[0], doubled[1] ^ exact[1])
     for r in range(rows.size):
         n, line, to = lengths[rows[r]], source + 16 * k * r, target + 16 * r
         for i in range(k - 1):
@@ -89,7 +99,6 @@ def chained(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, k:
         last = line + 16 * (k - 1)
         store(to + stride * (k - 1), load(last) ^ subkey[0])
         store(to + stride * (k - 1) + 8, load(last + 8) ^ subkey[1])
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +169,12 @@ def write_tokens(
     out: Bytes,
 ) -> None:
     """out[at[row]:at[row + 1]] = unpadded base64url of the row's tag and of its value under the key stream."""
-    sealed = _sealed(data, starts, lengths, rows, tag, stream)
+    _encode(_sealed(data, starts, lengths, rows, tag, stream), rows, at, out)
+
+
+@njit(cache=True, nogil=True)
+def _encode(sealed: Bytes, rows: Integers, at: Integers, out: Bytes) -> None:
+    """out[at[row]:at[row + 1]] = unpadded base64url of the first bytes of the row's line."""
     source, target, width = sealed.ctypes.data, out.ctypes.data, sealed.shape[1]
     for r in range(rows.size):
         o, end = at[rows[r]], at[rows[r] + 1]

@@ -62,6 +62,11 @@ def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), np.bool_)
 
 
+def only_where(values: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
+    """The values where kept (bool[n]), null elsewhere: what is left out leaves no byte behind in the buffers."""
+    return values.take(pa.array(np.arange(len(values)), mask=~kept))
+
+
 def text_array(
     at: npt.NDArray[np.int64],
     data: npt.NDArray[np.uint8],

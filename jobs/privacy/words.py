@@ -2,6 +2,7 @@
 
 The caller sees to it that the eight bytes are inside its array.
 """
+# mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 

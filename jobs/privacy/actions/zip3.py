@@ -6,11 +6,13 @@ import csv
 from functools import cache
 from importlib import resources
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.privacy.actions.base import Action, Rows, is_text
 from jobs.privacy.distinct import over_distinct
+from jobs.privacy.spans import only_where
 
 ZIP = r"^\s*(?P<three>\d{3})\d{2}(?:-?\d{4})?\s*$"
 FEW_PEOPLE = "000"
@@ -32,8 +34,8 @@ class Zip3(Action):
         three = over_distinct(values, _three_digits)
         if rows.country is None:
             return three
-        abroad = pc.invert(pc.fill_null(over_distinct(rows.country, _is_united_states), True))
-        return pc.if_else(abroad, pa.scalar(None, three.type), three)
+        at_home = pc.fill_null(over_distinct(rows.country, _is_united_states), True)
+        return only_where(three, np.asarray(at_home.to_numpy(zero_copy_only=False)))
 
     def described(self) -> str:
         return "first three digits, 000 where few people live, none outside the United States"
