@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from connectors.errors import ConfigError
 from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
+from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
 
 MESSAGES = "hl7v2_messages"
@@ -114,8 +115,8 @@ def validate(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return result
 
 
-def envelope_findings(envelopes: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Trailers whose declared count is wrong, as rows of hl7v2_findings in `schema`.
+def envelope_findings(envelopes: pa.Table) -> pa.Table:
+    """Trailers whose declared count is wrong, as rows of hl7v2_findings.
 
     envelopes: contract.ENVELOPES of whole objects. The lineage names the object and the offset of the trailer; there is
     no message, so `_record_id` and `patient_key` are null.
@@ -133,7 +134,7 @@ def envelope_findings(envelopes: pa.Table, schema: pa.Schema) -> pa.Table:
         "_offset": wrong["_offset"],
         "_length": pa.array(np.zeros(count, np.int64)),
     }
-    return _in_schema(columns, count, schema)
+    return _in_schema(columns, count, specs()[FINDINGS].schema)
 
 
 def _structure(messages: pa.Table) -> _Found:

@@ -233,9 +233,10 @@ def test_every_code_of_a_reject_is_documented(connector: Connector, sample: Samp
     assert set(read_whole(connector, inputs(sample)).rejects["code"].to_pylist()) <= documented
 
 
-def test_only_the_tables_that_are_wanted_need_be_made_and_they_are_the_same(connector: Connector, sample: Sample):
+def test_a_table_is_the_same_without_the_others(connector: Connector, sample: Sample):
+    """But for the findings: what is not read is not found fault with."""
     everything = read_whole(connector, inputs(sample))
-    for name in connector.tables:
+    for name in connector.tables.keys() - {connector.findings_table}:
         some = read_whole(connector, inputs(sample), tables=frozenset({name}))
         assert some.tables[name].equals(everything.tables[name]), name
         assert some.rejects.equals(everything.rejects)

@@ -190,7 +190,7 @@ def test_wrong_counts_of_trailers_become_findings_without_a_message():
         {"piece": 0, "_object": "/o", "_offset": 20, "kind": "MSH", "count": 2},
         {"piece": 0, "_object": "/o", "_offset": 90, "kind": "BTS", "declared": 3},
     ]
-    made = rules.envelope_findings(pa.Table.from_pylist(lines, ENVELOPES), specs()["hl7v2_findings"].schema)
+    made = rules.envelope_findings(pa.Table.from_pylist(lines, ENVELOPES))
     assert made.schema.equals(specs()["hl7v2_findings"].schema, check_metadata=True)
     assert [{k: v for k, v in row.items() if v is not None} for row in made.to_pylist()] == [
         {
@@ -207,7 +207,7 @@ def test_wrong_counts_of_trailers_become_findings_without_a_message():
 
 
 def test_no_envelopes_give_no_findings():
-    assert rules.envelope_findings(ENVELOPES.empty_table(), specs()["hl7v2_findings"].schema).num_rows == 0
+    assert rules.envelope_findings(ENVELOPES.empty_table()).num_rows == 0
 
 
 def test_a_time_that_does_not_parse_is_not_called_missing_too():
