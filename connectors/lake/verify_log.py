@@ -109,7 +109,7 @@ class _Log:
         key = self._trusted.get(signer) or self._key(signer)
         if key is None:
             self._report.find(
-                "KEY_MISSING", where, f"the public key {signer} is not in the lake, or is not what its name says"
+                "SIGNER_KEY_MISSING", where, f"the public key {signer} is not in the lake, or is not what its name says"
             )
         elif not is_signed(dict(entry.content), key):
             self._report.find("SIGNATURE", where, "the signature does not belong to the entry")

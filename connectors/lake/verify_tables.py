@@ -58,7 +58,7 @@ class _Table:
             self._find("ROWS_REMOVED", "rows were deleted from the table by another program")
         lacking = columns - {field.name for field in self._table.schema().fields}
         if lacking:
-            self._find("TABLE_COLUMNS", f"the table lacks columns of its parts: {', '.join(sorted(lacking))}")
+            self._find("TABLE_LACKS_COLUMNS", f"the table lacks columns of its parts: {', '.join(sorted(lacking))}")
 
     def _held(self) -> dict[str, tuple[int | None, int]]:
         """File → rows and bytes, as the Delta log says."""

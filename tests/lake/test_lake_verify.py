@@ -186,7 +186,7 @@ def test_a_signature_under_the_trusted_name_by_another_key(lake):
 
 def test_another_public_key_under_the_signers_name(lake):
     path(lake, public_key_key(key_id(SIGNER.public_key()))).write_bytes(to_pem(OTHER_SIGNER.public_key()))
-    assert check(lake) == {("KEY_MISSING", f"entry {n}") for n in (1, 2, 3)}
+    assert check(lake) == {("SIGNER_KEY_MISSING", f"entry {n}") for n in (1, 2, 3)}
     assert check(lake, trust=SIGNER.public_key()) == set()
 
 
