@@ -140,7 +140,7 @@ def envelope_findings(envelopes: pa.Table) -> pa.Table:
 def _structure(messages: pa.Table) -> _Found:
     """What the structures lack or misplace: each distinct pair of type and structure is looked at once."""
     parts = [pc.fill_null(messages[name], "") for name in ("message_type", "trigger_event", "message_structure")]
-    keys = pc.binary_join_element_wise(*parts, pc.fill_null(messages["structure"], ""), "\n")
+    keys = pc.binary_join_element_wise(pc.fill_null(messages["structure"], ""), *parts, "\n")
     coded = _array(keys).dictionary_encode()
     kinds = {each.kind: index for index, each in enumerate(rules()) if each.kind in STRUCTURE_KINDS}
     distinct = [_deviations(key) for key in coded.dictionary.to_pylist()]
@@ -148,7 +148,7 @@ def _structure(messages: pa.Table) -> _Found:
 
 
 def _deviations(key: str) -> tuple[tuple[str, str, int], ...]:
-    message_type, event, structure, segments = key.split("\n")
+    segments, message_type, event, structure = key.split("\n", 3)
     return deviations(message_type, event, structure, segments)
 
 
