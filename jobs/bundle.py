@@ -47,8 +47,8 @@ def one_by_one(bundle: Bundle, work: Work, known: Known | None, step: Callable[.
             several.append(step(alone, work, known))
         except (AccessError, ConfigError):
             raise
-        except Exception:  # noqa: BLE001 - the boundary of a task: what is raised may hold content
-            outcome = SpanOutcome(span.object, span.start, span.end, "deferred", code=UNEXPECTED)
+        except Exception as error:  # noqa: BLE001 - the boundary of a task: what is raised may hold content
+            outcome = SpanOutcome(span.object, span.start, span.end, "deferred", code=UNEXPECTED, place=where(error))
             several.append(Leaves(bundle.index, alone.identity, (), (outcome,)))
     return together(bundle.index, bundle.identity, several)
 

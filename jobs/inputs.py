@@ -45,7 +45,7 @@ def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
     first = spans[0]
     lost = next((s for s in spans if s.outcome == "deferred"), None)
     if lost is not None:
-        return SpanOutcome(first.object, 0, None, "deferred", code=lost.code)
+        return SpanOutcome(first.object, 0, None, "deferred", code=lost.code, place=lost.place)
     ordered = sorted(spans, key=lambda s: s.start)
     total = {name: sum(getattr(s, name) for s in spans) for name in COUNTED}
     nothing = total["quarantined"] > 0 and total["written"] == 0 and total["duplicate"] == 0

@@ -24,9 +24,11 @@ def known_records(access: Access, packed: Sequence[Bundle]) -> Known | None:
     if not len(uris):
         return None
     records = connector(access.work.format).record_table
+    names = object_names(access, uris)
     return Known(
-        access.lake.record_ids(access.zone, records, object_names(access, uris)),
+        access.lake.record_ids(access.zone, records, names),
         access.lake.record_ids(access.zone, QUARANTINE.name, uris),
+        dict(zip(uris.to_pylist(), names.to_pylist(), strict=True)),
     )
 
 

@@ -19,6 +19,7 @@ class SpanOutcome:
     """What became of an object, or of a range of it.
 
     sha256: of the bytes that were read, 32 bytes; empty if they were not. code: why it was deferred or quarantined.
+    place: of an unforeseen error, its type and where it was raised.
     Counts are of records, the *_bytes of (decompressed) bytes.
     """
 
@@ -27,6 +28,7 @@ class SpanOutcome:
     end: int | None
     outcome: Outcome
     code: str = ""
+    place: str = ""
     sha256: bytes = b""
     read: int = 0
     written: int = 0

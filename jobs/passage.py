@@ -38,7 +38,7 @@ class Passage:
         self._keys = load(work.keys) if work.keys is not None else None
         self._tally = Tally(bundle.spans)
         self._intake = Intake(bundle.spans, work.source_options, set_aside)
-        again = known if any(span.again for span in bundle.spans) else None
+        again = _again(bundle, known)
         self._written = Written(again.written) if again else None
         self._quarantined = Written(again.quarantined) if again else None
         self._outlet = Outlet(
@@ -144,6 +144,12 @@ class Passage:
     def _findings(self, findings: list[pa.Table]) -> list[pa.Table]:
         name = self._connector.findings_table
         return [self._released({name: table})[name] for table in findings if table.num_rows]
+
+
+def _again(bundle: Bundle, known: Known | None) -> Known | None:
+    """What is known of the bundle's keys that come again; None where none does."""
+    uris = [span.object.uri for span in bundle.spans if span.again]
+    return known.of(uris) if known is not None and uris else None
 
 
 def object_rejects(outcomes: Sequence[SpanOutcome]) -> pa.Table:

@@ -51,6 +51,7 @@ class Written:
         """written: columns _object, _record_id, occurrences (int64) in the form of the zone."""
         self._identity = _identities(written["_object"], written["_record_id"])
         self._objects = pc.unique(written["_object"])
+        self._object_of = pc.index_in(written["_object"], value_set=self._objects).to_numpy()
         self._occurrences = written["occurrences"].to_numpy()
         self._seen = np.zeros(written.num_rows, np.int64)
 
@@ -68,8 +69,7 @@ class Written:
     def vanished(self) -> pa.Table:
         """Columns _object, records: how many written records of each key did not come again."""
         missing = np.maximum(self._occurrences - self._seen, 0)
-        which = pc.index_in(_object_of(self._identity), value_set=self._objects).to_numpy()
-        totals = np.bincount(which, weights=missing, minlength=len(self._objects)).astype(np.int64)
+        totals = np.bincount(self._object_of, weights=missing, minlength=len(self._objects)).astype(np.int64)
         table = pa.table({"_object": self._objects, "records": pa.array(totals)})
         return table.filter(pc.greater(table["records"], 0))
 
@@ -79,10 +79,6 @@ def _identities(objects: pa.ChunkedArray, records: pa.ChunkedArray) -> pa.Array:
     digests = pc.cast(pa.chunked_array(records.chunks, pa.binary()), pa.binary())
     joined = pc.binary_join_element_wise(digests, pc.cast(objects, pa.binary()), pa.scalar(b"", pa.binary()))
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
-
-
-def _object_of(identity: pa.Array) -> pa.Array:
-    return pc.cast(pc.binary_slice(identity, 32), pa.string())
 
 
 def _ordinals(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

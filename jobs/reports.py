@@ -40,6 +40,7 @@ def run_report(
         **totals,
         "tables": _added(c.tables for c in committed),
         "deferred": _added(c.codes for c in committed),
+        "faults": sorted({place for c in committed for place in c.places}),
         "seconds": round(seconds, 3),
         "stages": {name: round(spent, 3) for name, spent in _added(c.seconds for c in committed).items()},
         "bundles": len(bundles),
@@ -82,6 +83,8 @@ def print_run(report: Mapping[str, Any]) -> None:
     if report["deferred"]:
         said = ", ".join(f"{count:,} {code}" for code, count in report["deferred"].items())
         say(f"{'deferred':8} {said}")
+    for place in report["faults"]:
+        say(f"a fault of Clinray: {place}")
     if report["tables"]:
         say()
         table(("table", "rows"), report["tables"].items())

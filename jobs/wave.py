@@ -42,6 +42,7 @@ class Committed:
     counts: Counts
     tables: dict[str, int]
     codes: dict[str, int]
+    places: frozenset[str]
     seconds: dict[str, float]
 
 
@@ -149,7 +150,9 @@ def _leaves(result: Leaves | Failure, bundle: Bundle) -> Leaves:
     if result.stops:
         kind = AccessError if result.access else ConfigError
         raise kind(result.code, result.message)
-    outcomes = (SpanOutcome(s.object, s.start, s.end, "deferred", code=result.code) for s in bundle.spans)
+    outcomes = (
+        SpanOutcome(s.object, s.start, s.end, "deferred", code=result.code, place=result.place) for s in bundle.spans
+    )
     return Leaves(bundle.index, bundle.identity, (), tuple(outcomes))
 
 
@@ -169,4 +172,5 @@ def _committed(entry: Entry | None, settled: Settled, counted: Counts) -> Commit
     for outcome in settled.outcomes:
         if outcome.outcome == "deferred":
             codes[outcome.code] = codes.get(outcome.code, 0) + 1
-    return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, seconds)
+    places = frozenset(o.place for o in settled.outcomes if o.place)
+    return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, places, seconds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.contract import ReadOptions
 from connectors.storage import StorageOptions
@@ -37,8 +39,20 @@ class Work:
 class Known:
     """What stands in the lake under the keys that come again: columns _object, _record_id, occurrences.
 
-    written: of the zone's record table, in the zone's form. quarantined: of the quarantine.
+    written: of the zone's record table, in the zone's form. quarantined: of the quarantine. names: key → its form in
+    the zone.
     """
 
     written: pa.Table
     quarantined: pa.Table
+    names: Mapping[str, str]
+
+    def of(self, uris: Collection[str]) -> Known:
+        """What is known of some keys alone."""
+        names = {uri: self.names[uri] for uri in uris if uri in self.names}
+        in_zone, plain = pa.array(list(names.values()), pa.string()), pa.array(list(names), pa.string())
+        return Known(
+            self.written.filter(pc.is_in(self.written["_object"], value_set=in_zone)),
+            self.quarantined.filter(pc.is_in(self.quarantined["_object"], value_set=plain)),
+            names,
+        )
