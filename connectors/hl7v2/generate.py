@@ -130,8 +130,8 @@ def _message(index: int, kind: str, seed: int, chance: tuple[str, str, int, int,
     zone = "-0500" if detail & 3 == 0 else ""
     trigger = kind.partition("^")[2]
     head = (
-        f"MSH|^~\\&|{application}|GENHOSP|LAKE|DATA|{sent}{zone}||{kind}^{_STRUCTURES[kind]}|M{seed % 1000:03}{index:09}"
-        f"|P|2.5.1||||||UNICODE UTF-8\r"
+        f"MSH|^~\\&|{application}|GENHOSP|LAKE|DATA|{sent}{zone}||{kind}^{_STRUCTURES[kind]}"
+        f"|M{seed % 1000:03}{index:09}|P|2.5.1||||||UNICODE UTF-8\r"
     )
     if kind.startswith("ADT"):
         left = sent if kind == "ADT^A03" else ""

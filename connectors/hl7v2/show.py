@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from functools import lru_cache
 from importlib.resources import files
 
@@ -45,7 +46,7 @@ def show(raw: bytes) -> str:
     raw: one message from its "MSH" on. Segments may end with CR, LF or both. The text is identified data.
     Raises RecordError HL7_UNREADABLE, without content, where python-hl7 cannot read it.
     """
-    text = "\r".join(line for line in _decoded(raw).strip("\0\x0b\x1c\x1a\r\n \ufeff").splitlines() if line)
+    text = re.sub("[\r\n]+", "\r", _decoded(raw).strip("\0\x0b\x1c\x1a\r\n \ufeff"))
     try:
         message = hl7.parse(text)
     except (hl7.HL7Exception, ValueError, IndexError, KeyError):
