@@ -6,6 +6,7 @@ of its own over an inventory of all objects: its start, reading the log, what is
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -54,7 +55,7 @@ def prepare(folder: Path, done: int, new: int) -> list[str]:
     (folder / "raw" / "one.hl7").write_text(RECORD)
     start = [sys.executable, "-m", "jobs", "ingest", "--lake", str(folder / "lake"), "--policy", "pseudonymised"]
     start += ["--keys", str(folder / "keys"), "--json", "--cpus", "0"]
-    subprocess.run([*start, "--source", str(folder / "raw")], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run([*start, "--source", str(folder / "raw")], check=True, stdout=subprocess.DEVNULL)
     fill_log(folder / "lake", done)
     inventory = folder / "inventory.parquet"
     listed = objects(0, done + new)
@@ -81,7 +82,7 @@ def fill_log(uri: Path, done: int) -> None:
 
     lake = Lake.create_or_open(str(uri), signer=Ed25519PrivateKey.generate())
     edges = [done * n // ENTRIES for n in range(ENTRIES + 1)]
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in itertools.pairwise(edges):
         lake.commit(_draft(objects(first, end)))
 
 
@@ -115,7 +116,7 @@ def plan(command: list[str], new: int) -> tuple[float, float]:
     """Seconds and peak GB of one run. Raises ValueError if it planned anything else than the new objects."""
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output)  # noqa: S603
+        process = subprocess.Popen(command, stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
