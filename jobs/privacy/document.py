@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from connectors.contract import TableSpec
+from connectors.registry import connector
 from jobs.privacy import engine, policy
 from jobs.privacy.actions import ACTIONS, Action
 from jobs.privacy.policy import Policy
@@ -24,14 +25,12 @@ the words of `legal_basis` and `description`.
 """
 
 
-def render(tables: Iterable[TableSpec] = ()) -> str:
+def render(tables: Iterable[TableSpec]) -> str:
     """The page: policies, actions, and what becomes of each column of the tables."""
     policies = [policy.load(name) for name in policy.names()]
     lines = [HEAD, *_policies(policies), *_categories(policies), *_actions()]
-    specs = list(tables)
-    if specs:
-        lines += _columns(specs, policies)
-    return "\n".join(lines) + "\n"
+    lines += _columns(list(tables), policies)
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _policies(policies: list[Policy]) -> Iterator[str]:
@@ -97,4 +96,4 @@ def _line(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    sys.stdout.write(render(connector("hl7v2").tables.values()))
