@@ -180,7 +180,7 @@ def test_a_retry_reads_quarantined_objects_again_and_writes_no_record_twice(tmp_
 def test_waves_of_a_run_are_entries_and_the_rows_are_the_same(tmp_path: Path, keys: Path) -> None:
     source = write(tmp_path / "in", {f"{n}.hl7": file_of(f"{n}") for n in range(6)})
     run(source, tmp_path / "one", keys)
-    report = run(source, tmp_path / "many", keys, commit_every=2, bundle_bytes=600)
+    report = run(source, tmp_path / "many", keys, commit_every=2, bundle_bytes=400)
     assert len(report["entries"]) == 3
     assert report["objects"]["written"] == 6
     assert everything(tmp_path / "many") == everything(tmp_path / "one")
