@@ -59,4 +59,4 @@ class HL7v2:
         """Rows of hl7v2_findings for trailers whose declared count is wrong."""
         from connectors.hl7v2.rules import envelope_findings
 
-        return envelope_findings(envelopes, self.tables[self.findings_table].schema)
+        return envelope_findings(envelopes)

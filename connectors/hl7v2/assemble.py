@@ -21,7 +21,7 @@ class Assembly:
         self._frame, self._keys = frame, keys
 
     def table(self, name: str, own: Mapping[str, pa.Array], message: Positions, patient: Positions) -> pa.Table:
-        """own: the columns that hold any value; the others are null. message, patient: int32[rows], -1 for no patient."""
+        """own: the columns that hold any value; the others are null. message, patient: int32[rows], -1 for none."""
         spec = specs()[name]
         columns = {**own, **self._lineage(message)}
         if spec.patient_key:

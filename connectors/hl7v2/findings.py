@@ -50,7 +50,7 @@ class Findings:
             self.add(code, field_position, own[within])
 
     def columns(self, segments: Segments, index: Positions) -> tuple[Positions, dict[str, pa.Array]]:
-        """The segment of each finding in the order of messages, and the columns of hl7v2_findings but the common ones."""
+        """The segment of each finding, in order, and the columns of hl7v2_findings but the common ones."""
         if not self.parts:
             return np.empty(0, np.int32), {}
         places = np.concatenate([rows for _, _, rows in self.parts])

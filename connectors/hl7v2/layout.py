@@ -25,6 +25,7 @@ from connectors.errors import ConfigError
 LOCATED: Final = ("text", "authority", "time", "number", "integer")
 TIME: Final = pa.timestamp("us", "UTC")
 _ALL_TABLES: Final = "*"
+_DIGITS: Final = "4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction"
 _POSITION: Final = re.compile(r"([A-Z][A-Z0-9]{1,2}(?:@[a-z]+)?)[-.](\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
@@ -144,8 +145,8 @@ def _columns(row: _Row) -> list[Column]:
     )
     if row.type != "time":
         return [main]
-    precision = f"Digits that were sent of {row.column}: 4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction."
-    offset = f"Minutes from UTC that were sent with {row.column}; null where none was, and the site's time zone was taken."
+    precision = f"Digits that were sent of {row.column}: {_DIGITS}."
+    offset = f"Minutes from UTC that were sent with {row.column}; null where none was."
     return [
         main,
         Column(f"{row.column}_precision", pa.int8(), category, precision, position, companion_of=row.column),

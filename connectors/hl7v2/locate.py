@@ -7,11 +7,13 @@ hold null for both. HL7 2.9, chapter 2, 2.5 (message structure) and 2.7 (escape 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from connectors.kernels.blocks import BLOCK, lowest, matches
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int32]
@@ -41,7 +43,7 @@ def code_name(code: int) -> str:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _digit(c: int) -> int:
+def _digit(c: int) -> Any:
     """0 to 35 for a digit or capital letter, else -1."""
     if 48 <= c <= 57:
         return c - 48
@@ -51,7 +53,7 @@ def _digit(c: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _name_code(text: Bytes, at: int) -> int:
+def _name_code(text: Bytes, at: int) -> Any:
     """The number of the name text[at:at + 3], or NO_NAME."""
     first, second, third = np.int64(text[at]), _digit(np.int64(text[at + 1])), _digit(np.int64(text[at + 2]))
     if first < 65 or first > 90 or second < 0 or third < 0:
@@ -132,37 +134,19 @@ def join_lines(text: Bytes, segment_start: Positions, segment_end: Positions, ou
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _set_kinds(kind: Bytes, separators: Bytes, now: Bytes) -> None:
-    """kind[c]: what byte c is under these separators; `now` holds those of the call before."""
+def _set_kinds(kind: Bytes, separators: Bytes, message: int, now: Bytes) -> None:
+    """kind[c]: what byte c is under the separators of a message; `now` holds those of the call before."""
     same = True
     for k in range(_SPLITTING):
-        same &= separators[k] == now[k]
+        same &= separators[message, k] == now[k]
     if same:
         return
     for k in range(_SPLITTING):
         kind[now[k]] = 0
     for k in range(_SPLITTING - 1, -1, -1):
-        now[k] = separators[k]
-        kind[separators[k]] = k + 1
+        now[k] = separators[message, k]
+        kind[now[k]] = k + 1
     kind[0] = 0
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _note(
-    slot: int,
-    row: int,
-    begin: int,
-    end: int,
-    seen: bool,
-    start: Positions,
-    length: Positions,
-    state: Bytes,
-) -> None:
-    """Slot and row get [begin, end), unless an earlier position gave them a value."""
-    if slot >= 0 and end > begin and length[slot, row] == 0:
-        start[slot, row] = begin
-        length[slot, row] = end - begin
-        state[slot] |= 3 if seen else 1
 
 
 @njit(cache=True, nogil=True)
@@ -187,74 +171,67 @@ def find_values(
     repetition.
     """
     kind, now = np.zeros(256, np.uint8), np.zeros(SEPARATORS, np.uint8)
+    fields, components, subcomponents = lookup.shape
+    flat, stride = lookup.ravel(), components * subcomponents
+    one = np.uint64(1)
     for row in range(segments.size):
         s = segments[row]
         if s < 0:
             continue
-        own = separators[message[s]]
-        _set_kinds(kind, own, now)
-        at, end, field = segment_start[s] + 4, segment_end[s], 1
-        separator = own[0]
+        _set_kinds(kind, separators, message[s], now)
+        at, end, field = np.int64(segment_start[s]) + 4, np.int64(segment_end[s]), 1
         if header:
-            while at < end and text[at] != separator:
+            while at < end and text[np.uint64(at)] != now[0]:
                 at += 1
-            _note(lookup[1, 0, 0], row, segment_start[s] + 3, at, False, start, length, state)
+            if flat[stride] >= 0:
+                start[flat[stride], row] = segment_start[s] + 3
+                length[flat[stride], row] = at - segment_start[s] - 3
+                state[flat[stride]] |= USED
             at, field = at + 1, 3
-        while field < depth.size and at < end:
-            begin, seen = at, False
-            if depth[field] == 0:
-                while at < end and text[at] != separator:
-                    at += 1
-            elif depth[field] == 1:
-                while at < end and text[at] != separator:
-                    seen |= text[at] == own[3]
-                    at += 1
-                _note(lookup[field, 0, 0], row, begin, at, seen, start, length, state)
-            else:
-                at = _components(text, at, end, kind, lookup[field], row, start, length, state)
-            at += 1
-            field += 1
-
-
-@njit(cache=True, nogil=True)
-def _components(
-    text: Bytes,
-    at: int,
-    end: int,
-    kind: Bytes,
-    lookup: npt.NDArray[np.int16],
-    row: int,
-    start: Positions,
-    length: Positions,
-    state: Bytes,
-) -> int:
-    """Notes the components of the field that begins at `at`, and its whole; returns where the field ends."""
-    begin, component, subcomponent, part, subpart = at, 1, 1, at, at
-    seen, any_seen, first = False, False, True
-    while at < end:
-        k = kind[text[at]]
-        if k:
-            if k == _FIELD:
-                break
-            if k == _ESCAPE:
-                seen = True
-                any_seen = True
-            elif first:
-                if component < lookup.shape[0] and subcomponent < lookup.shape[1]:
-                    _note(lookup[component, subcomponent], row, subpart, at, seen, start, length, state)
+        if at >= end or field >= fields:
+            continue
+        base, wanted = field * stride, depth[np.uint64(field)]
+        component, subcomponent, begin, part, subpart, seen, any_seen, first = 1, 1, at, at, at, 0, 0, True
+        block = at
+        while block <= end:
+            bits = matches(text, block, now[0], now[1], now[2], now[3], now[4])
+            if end - block < BLOCK:
+                bits = bits & ((one << np.uint64(end - block)) - one) | one << np.uint64(end - block)
+            while bits:
+                at = block + lowest(bits)
+                bits &= bits - one
+                k = kind[text[np.uint64(at)]] if at < end else _FIELD
+                if k == _ESCAPE:
+                    seen = any_seen = 1
+                    continue
+                for level in range(3 if wanted else 0):
+                    slot, low = -1, begin
+                    if level < 2 and wanted > 1 and first and component < components:
+                        place = base + component * subcomponents
+                        if level == 1 and k != _SUBCOMPONENT:
+                            slot, low = flat[np.uint64(place)], part
+                        elif level == 0 and wanted > 2 and subcomponent < subcomponents:
+                            slot, low = flat[np.uint64(place + subcomponent)], subpart
+                    elif level == 2 and k == _FIELD:
+                        slot = flat[np.uint64(base)]
+                    if slot >= 0 and at > low and length[np.uint64(slot), np.uint64(row)] == 0:
+                        start[np.uint64(slot), np.uint64(row)] = low
+                        length[np.uint64(slot), np.uint64(row)] = at - low
+                        state[np.uint64(slot)] |= USED | (ESCAPED if (seen if level < 2 else any_seen) else 0)
                 subcomponent, subpart = subcomponent + 1, at + 1
                 if k != _SUBCOMPONENT:
-                    if component < lookup.shape[0]:
-                        _note(lookup[component, 0], row, part, at, seen, start, length, state)
-                    component, subcomponent, part, seen = component + 1, 1, at + 1, False
-                    first = k == _COMPONENT
-        at += 1
-    if first and component < lookup.shape[0]:
-        if subcomponent < lookup.shape[1]:
-            _note(lookup[component, subcomponent], row, subpart, at, seen, start, length, state)
-        _note(lookup[component, 0], row, part, at, seen, start, length, state)
-    _note(lookup[0, 0], row, begin, at, any_seen, start, length, state)
-    return at
+                    component, subcomponent, part, seen = component + 1, 1, at + 1, 0
+                    first = first and k == _COMPONENT
+                if k != _FIELD:
+                    continue
+                field += 1
+                if field >= fields:
+                    block = end
+                    break
+                base, wanted = field * stride, depth[np.uint64(field)]
+                begin = part = subpart = at + 1
+                component, subcomponent, seen, any_seen, first = 1, 1, 0, 0, True
+            block += BLOCK
 
 
 @njit(cache=True, nogil=True)

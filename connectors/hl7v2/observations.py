@@ -40,7 +40,7 @@ TEXT_REPORTS: Final = ("TX", "FT")
 
 @dataclass(frozen=True)
 class Typed:
-    """Columns derived from OBX-5; report: bool[n], rows that are lines of a text report. bad_number, bad_time: bool[n]."""
+    """Columns derived from OBX-5. report, bad_number, bad_time: bool[n]; report: a line of a text report."""
 
     columns: dict[str, pa.Array]
     report: Booleans

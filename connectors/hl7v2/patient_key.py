@@ -32,7 +32,7 @@ MOTHER: Final = 21
 LICENCE: Final = 20
 KEY_FIELDS: Final = (3, 2)
 LONGEST: Final = 256
-"""Bytes of an identifier or authority that a key is made of: a longer one is none, so that no row repeats a document."""
+"""Bytes of an identifier that a key is made of: of a longer one no key is made, so that no row repeats a document."""
 _NO_KEY: Final = 1 << 20
 _UNKNOWN_RANK: Final = 50
 
@@ -105,9 +105,7 @@ def find_identifiers(
     rank[(usable == 0) | (usable > LONGEST)] = _NO_KEY
     chosen, several = np.empty(len(pids), np.int32), np.zeros(len(pids), np.bool_)
     _choose(patient, rank, chosen, several)
-    return Identifiers(
-        patient, field, repetition, pids[patient], columns, types, category, values, chosen, several
-    )
+    return Identifiers(patient, field, repetition, pids[patient], columns, types, category, values, chosen, several)
 
 
 def _repetitions(segments: Segments, pids: Positions) -> Positions:

@@ -62,7 +62,7 @@ _TABLE_OF: Final[Mapping[str, int]] = {
     "SPM": -1,
 }
 KINDS: Final = tuple(_TABLE_OF)
-_PID, _ORC, _OBR, _NTE, _SPM = (KINDS.index(name) for name in ("PID", "ORC", "OBR", "NTE", "SPM"))
+_MSH, _PID, _ORC, _OBR, _NTE, _SPM = (KINDS.index(name) for name in ("MSH", "PID", "ORC", "OBR", "NTE", "SPM"))
 NONE: Final = -1
 
 
@@ -115,7 +115,8 @@ def relate(message: Positions, name: Positions) -> Relations:
     rows = np.zeros(len(TABLES), np.int32)
     tables, leading = _roles()
     _relate(message, name, _kind_of_name(), tables, leading, out, rows)
-    return Relations(*out, rows=tuple(int(n) for n in rows))
+    kind, row, patient, order, request, specimen, parent, index = out
+    return Relations(kind, row, patient, order, request, specimen, parent, index, tuple(int(n) for n in rows))
 
 
 @njit(cache=True, nogil=True)
@@ -137,13 +138,15 @@ def _relate(
             begin, now_patient, now_order, now_request, now_specimen, before = s, NONE, NONE, NONE, NONE, NONE
             open_row[:] = NONE
         k = kind_of_name[name[s]]
+        if k == _MSH and s > begin:
+            k = NONE  # a line of those letters inside a message begins nothing
         kind[s], index[s], row[s] = k, s - begin, NONE
         if k == _PID:
             open_row[_VISITS:] = NONE
             now_order, now_request, now_specimen = NONE, NONE, NONE
         elif k == _ORC:
             open_row[_PHARMACY] = NONE
-        if k == _ORC or k == _OBR:
+        if k in (_ORC, _OBR):
             now_specimen = NONE
             now_request = s if k == _OBR else NONE
         elif k == _SPM:

@@ -30,7 +30,9 @@ def segment_columns(frame: Frame, joined: Segments, index: Positions) -> dict[st
     _count_fields(segments.text, segments.start, segments.end, segments.message, segments.separators, counts[1:])
     np.cumsum(counts, out=counts)
     start, length = np.empty(counts[-1], np.int32), np.empty(counts[-1], np.int32)
-    _find_fields(segments.text, segments.start, segments.end, segments.message, segments.separators, counts, start, length)
+    _find_fields(
+        segments.text, segments.start, segments.end, segments.message, segments.separators, counts, start, length
+    )
     texts = strings(segments.text, start, length, empty_is_null=False)
     begin, end, following = _raw_spans(frame, segments)
     return {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_START: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c\x00\x1a])(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s\x0b\x1c\x00\x1a]")
+_START: Final = re.compile(
+    rb"(?:\A|[\r\n\x0b\x1c\x00\x1a])(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s\x0b\x1c\x00\x1a]"
+)
 
 
 def looks_like_messages(head: bytes) -> bool:

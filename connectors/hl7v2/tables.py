@@ -40,12 +40,13 @@ _LONGEST_REPEATED = 256  # bytes of a value that is given again to each row of a
 
 
 def tables(frame: Frame, options: ReadOptions) -> list[dict[str, pa.Table]]:
-    """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one.
+    """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one, and never none.
 
     options.tables names those that are wanted (empty: all); options.time_zone is applied to times without an offset.
     """
     wanted = options.tables or frozenset(specs())
-    return [_Reader(chunk, options.time_zone, wanted).tables() for chunk in chunks(frame)]
+    made = [_Reader(chunk, options.time_zone, wanted).tables() for chunk in chunks(frame)]
+    return made or [{name: spec.schema.empty_table() for name, spec in specs().items() if name in wanted}]
 
 
 class _Reader:
@@ -131,9 +132,7 @@ class _Reader:
 
     def _of_segments(self, table: str) -> pa.Table:
         lead = self._note_lines() if table == NOTES else self._lead(table)
-        values = find_values(
-            self._segments, layout(table), self._sources(table, lead), self._segments.message[lead]
-        )
+        values = find_values(self._segments, layout(table), self._sources(table, lead), self._segments.message[lead])
         if table == OBSERVATIONS:
             return self._assembled(table, self._observation_columns(values, lead), lead)
         own = self._located(values)
@@ -288,9 +287,7 @@ class _Reader:
             if not each.positions[0].startswith("OBX"):
                 values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
         own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
-        derived = observations.typed(
-            self._segments, values, texts(self._segments, values, own), self._time_zone
-        )
+        derived = observations.typed(self._segments, values, texts(self._segments, values, own), self._time_zone)
         value = values.layout.slot("value")
         self._unparsed(findings.NUMBER_INVALID, values, value, derived.bad_number)
         self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
