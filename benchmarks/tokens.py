@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -54,8 +55,7 @@ def _columns(values: int, repeats: int) -> list[pa.Array]:
     return batches
 
 
-def _one_by_one(column: pa.Array) -> pa.Array:
-    cipher = AESSIV(KEY)
+def _one_by_one(column: pa.Array, cipher: AESSIV) -> pa.Array:
     tokens = [
         base64.urlsafe_b64encode(cipher.encrypt(value.encode(), None)).rstrip(b"=").decode()
         for value in column.to_pylist()
@@ -63,15 +63,16 @@ def _one_by_one(column: pa.Array) -> pa.Array:
     return pa.array(tokens)
 
 
-def _whole(column: pa.Array) -> pa.Array:
-    return over_distinct(column, ColumnSIV(KEY).encrypt)
+def _whole(column: pa.Array, cipher: ColumnSIV) -> pa.Array:
+    return over_distinct(column, cipher.encrypt)
 
 
 def _compared(work: str, reach: float, columns: list[pa.Array], rounds: int) -> Measured:
+    ours_of, peers_of = partial(_whole, cipher=ColumnSIV(KEY)), partial(_one_by_one, cipher=AESSIV(KEY))
     for column in columns:
-        if not _whole(column).equals(_one_by_one(column)):
+        if not ours_of(column).equals(peers_of(column)):
             raise AssertionError("the tokens differ from the library's")
-    times = [(_seconds(_whole, columns), _seconds(_one_by_one, columns)) for _ in range(rounds)]
+    times = [(_seconds(ours_of, columns), _seconds(peers_of, columns)) for _ in range(rounds)]
     ratios = [peer / ours for ours, peer in times]
     ours, peers = (statistics.median(side) for side in zip(*times, strict=True))
     spread = (min(ratios), max(ratios))

@@ -52,14 +52,14 @@ def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) 
 
     Raises ConfigError if the table is not that of the spec, or is one that the policy's zone does not get.
     """
-    schema = deidentified_spec(spec, policy)
-    if schema is None:
+    if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
         raise ConfigError("TABLE_IDENTIFIED_ONLY", f"the table {spec.name} is for identified zones alone")
     unknown = sorted(set(table.column_names) ^ {c.name for c in spec.columns})
     if unknown:
         raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
     work = _Table(table, spec, policy, keys)
-    return pa.Table.from_arrays([work.treated(t) for t in _treatments(spec, policy)], schema=schema)
+    treatments = _treatments(spec, policy)
+    return pa.Table.from_arrays([work.treated(t) for t in treatments], schema=pa.schema([t.field for t in treatments]))
 
 
 def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
