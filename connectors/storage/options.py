@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from connectors.errors import ConfigError
 
@@ -43,6 +44,19 @@ class StorageOptions:
     def region_name(self, environment: Mapping[str, str] = os.environ) -> str | None:
         """The region by option or environment, or None where the profile decides."""
         return self.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+
+    @staticmethod
+    def ca_bundle(environment: Mapping[str, str] = os.environ) -> bytes | None:
+        """The PEM certificates of the file that AWS_CA_BUNDLE names, trusted beside the system's.
+
+        Raises ConfigError STORE_CA_BUNDLE where it cannot be read.
+        """
+        if not (path := environment.get("AWS_CA_BUNDLE")):
+            return None
+        try:
+            return Path(path).read_bytes()
+        except OSError:
+            raise ConfigError("STORE_CA_BUNDLE", f"AWS_CA_BUNDLE names {path}, which cannot be read") from None
 
     @property
     def is_virtual_hosted(self) -> bool:

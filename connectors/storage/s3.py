@@ -89,14 +89,17 @@ class S3Store:
             config["endpoint"] = _hosted(endpoint, self.bucket) if virtual else endpoint
         if o.anonymous:
             config["skip_signature"] = True
+        connection: dict[str, Any] = {
+            "allow_http": bool(endpoint and endpoint.startswith("http://")),
+            "timeout": _REQUEST,
+            "read_timeout": timedelta(seconds=o.request_seconds),
+        }
+        if certificates := o.ca_bundle():
+            connection["root_certificate"] = certificates
         return Client(
             self.bucket,
             config=config,  # type: ignore[arg-type]
-            client_options={
-                "allow_http": bool(endpoint and endpoint.startswith("http://")),
-                "timeout": _REQUEST,
-                "read_timeout": timedelta(seconds=o.request_seconds),
-            },
+            client_options=connection,  # type: ignore[arg-type]
             retry_config={
                 "max_retries": o.max_retries,
                 "retry_timeout": timedelta(seconds=o.retry_seconds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -83,8 +84,8 @@ class FaultLayer:
 
 
 @contextmanager
-def fault_layer(behind: str) -> Iterator[FaultLayer]:
-    """A layer in front of the server at `behind`, on a free port of loopback."""
+def fault_layer(behind: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultLayer]:
+    """A layer in front of the server at `behind`, on a free port of loopback; with TLS where a context is given."""
     target = urlsplit(behind)
     layer = FaultLayer("")
 
@@ -94,7 +95,9 @@ def fault_layer(behind: str) -> Iterator[FaultLayer]:
     Handler.layer, Handler.host, Handler.port = layer, target.hostname or "", target.port or 80
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    layer.endpoint = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    layer.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

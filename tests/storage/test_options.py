@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import pickle
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from faults.s3_faults import Fault, fault_layer
 
-from connectors.errors import ClinrayError, ConfigError, ObjectChanged
+from connectors.errors import ClinrayError, ConfigError, ObjectChanged, TransientError
 from connectors.storage import StorageOptions, open_store
 from connectors.storage.credentials import Credentials
 
@@ -109,3 +116,45 @@ def test_a_bucket_in_the_host_name_is_asked_for_there(s3, monkeypatch: pytest.Mo
             list(open_store("s3://bucket/in", options).list())
         asked = [path.partition("?")[0] for _, path in proxy.requests]
     assert asked == ["http://bucket.store.invalid/in/k", "http://bucket.store.invalid/"]
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Files of a self-signed certificate for 127.0.0.1 and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(pem)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_a_store_with_a_certificate_of_its_own_is_trusted_through_aws_ca_bundle(
+    s3, monkeypatch, tmp_path: Path
+) -> None:
+    trusted, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+    s3.put("k", b"x")
+    with fault_layer(s3.endpoint, context) as secure:
+        options = StorageOptions(endpoint=secure.endpoint, max_retries=0)
+        with pytest.raises(TransientError):
+            open_store(s3.uri, options).get("k")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
+        assert open_store(s3.uri, options).get("k") == b"x"
+        assert len(list(open_store(s3.uri, options).list())) == 1
+
+
+def test_a_ca_bundle_that_cannot_be_read_is_told(s3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError) as caught:
+        open_store(s3.uri, s3.options).get("k")
+    assert caught.value.code == "STORE_CA_BUNDLE"
