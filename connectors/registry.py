@@ -21,7 +21,9 @@ def connectors() -> tuple[str, ...]:
 def connector(name: str) -> Connector:
     """The connector of a format. Raises ConfigError FORMAT_UNKNOWN for a name that is none."""
     if name not in REGISTRY:
-        raise ConfigError("FORMAT_UNKNOWN", f"there is no format of that name; choose one of: {', '.join(connectors())}")
+        raise ConfigError(
+            "FORMAT_UNKNOWN", f"there is no format of that name; choose one of: {', '.join(connectors())}"
+        )
     module, _, kind = REGISTRY[name].partition(":")
     made: Connector = getattr(import_module(module), kind)()
     return made

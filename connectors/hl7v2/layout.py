@@ -72,7 +72,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The located columns of a table, in the order of the spec, and what is looked for in each kind of segment."""
+    """The located columns of a table, in the order of the spec, and what is looked for in each kind of segment.
+
+    Sources are in the order of precedence of columns that several of them may fill.
+    """
 
     slots: tuple[Slot, ...]
     sources: Mapping[str, Source]
@@ -173,7 +176,13 @@ def make_layout(slots: list[Slot]) -> Layout:
             if match[1] == "CX":
                 field, component, subcomponent = 1, field, component
             wanted.setdefault(match[1], []).append((index, field, component, subcomponent))
-    return Layout(tuple(slots), {name: _source(name, places) for name, places in wanted.items()})
+    order = {_segment(position): None for slot in slots if len(slot.positions) > 1 for position in slot.positions}
+    ordered = [*(name for name in order if name in wanted), *(name for name in wanted if name not in order)]
+    return Layout(tuple(slots), {name: _source(name, wanted[name]) for name in ordered})
+
+
+def _segment(position: str) -> str:
+    return position.replace(".", "-").partition("-")[0]
 
 
 def _source(name: str, places: list[tuple[int, int, int, int]]) -> Source:

@@ -92,26 +92,28 @@ def find_segments(
     A line that is no segment continues the one before it. Returns how many segments there are (those beyond the
     capacity of the arrays are counted, not stored) and whether any line was a continuation.
     """
-    n, joined = 0, False
+    n, joined, one = 0, False, np.uint64(1)
     for m in range(starts.size):
-        at, end, field = starts[m], ends[m], text[starts[m] + 3]
-        while at < end:
-            begin = at
-            while at < end and text[at] != 13 and text[at] != 10:
-                at += 1
-            if at > begin:
+        begin, end, field = starts[m], ends[m], text[starts[m] + 3]
+        for block in range(begin, end + 1, BLOCK):
+            bits = matches(text, block, 13, 10, 13, 13, 13)
+            if end - block < BLOCK:
+                bits = bits & ((one << np.uint64(end - block)) - one) | one << np.uint64(end - block)
+            while bits:
+                at = block + lowest(bits)
+                bits &= bits - one
                 code = NO_NAME
-                if at - begin == 3 or (at - begin > 3 and text[begin + 3] == field):
+                if at - begin == 3 or (at - begin > 3 and text[np.uint64(begin + 3)] == field):
                     code = _name_code(text, begin)
                 if code != NO_NAME:
                     if n < segment_start.size:
                         segment_start[n], segment_end[n], message[n], name[n] = begin, at, m, code
                     n += 1
-                else:
+                elif at > begin:
                     joined = True
                     if 0 < n <= segment_start.size:
                         segment_end[n - 1] = at
-            at += 1
+                begin = at + 1
     return n, joined
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.contract import ReadOptions
-from connectors.hl7v2 import charsets, findings, locate, observations
+from connectors.hl7v2 import charsets, findings, locate, observations, reference_range
 from connectors.hl7v2.assemble import Assembly
 from connectors.hl7v2.chunk import Chunk, Values, chunks, find_values, texts
 from connectors.hl7v2.findings import Findings, segment_names
@@ -40,7 +40,7 @@ _LONGEST_REPEATED = 256  # bytes of a value that is given again to each row of a
 
 
 def tables(frame: Frame, options: ReadOptions) -> list[dict[str, pa.Table]]:
-    """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one, and never none.
+    """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one, never none.
 
     options.tables names those that are wanted (empty: all); options.time_zone is applied to times without an offset.
     """
@@ -105,7 +105,7 @@ class _Reader:
                 continue
             if related:
                 made[name] = self._only(self._parents(lead), kind)
-            elif kind_table(kind) != table:
+            elif kind_table(kind) != table or table == NOTES:
                 made[name] = self._elsewhere(table, kind, lead)
             else:
                 made[name] = np.full(len(lead), NONE, np.int32)
@@ -293,8 +293,11 @@ class _Reader:
         self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
         self._reports = lead[derived.report] if obx else lead[:0]
         specimen = self._relations.specimen[lead]
+        located = self._located(values)
+        if "reference_range" in located:
+            located["reference_range_category"] = reference_range.categories(located["reference_range"])
         return {
-            **self._located(values),
+            **located,
             **derived.columns,
             "order_index": self._order_of(lead),
             "specimen_index": _present(np.where(specimen >= 0, self._relations.index[specimen], NONE)),

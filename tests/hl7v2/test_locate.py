@@ -1,0 +1,199 @@
+"""The kernels against a slow, obvious twin, and against python-hl7; whatever is sent comes back."""
+
+import itertools
+import re
+
+import hl7
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reading import chunks, read
+
+from connectors.contract import Piece, RawObject, ReadOptions
+from connectors.hl7v2.chunk import find_segments, find_values, texts
+from connectors.hl7v2.framing import frames
+from connectors.hl7v2.layout import Slot, make_layout
+from connectors.hl7v2.locate import NO_NAME, _name_code, code_name, name_code
+from connectors.hl7v2.relate import KINDS, relate
+
+SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
+POSITIONS = [
+    *(f"PID-{f}" for f in range(1, 8)),
+    *(f"PID-{f}.{c}" for f, c in itertools.product(range(1, 6), range(1, 4))),
+    *(f"PID-{f}.{c}.{s}" for f, c, s in itertools.product((2, 3), (1, 2), (1, 2, 3))),
+]
+
+
+def lines_twin(text: str) -> list[str]:
+    """The segments of a message: lines, those that are none joined to the one before with a line feed."""
+    separator, found, gap = text[3], [], 0
+    for line in re.split(r"\r\n|\r|\n", text):
+        name, _, _ = line.partition(separator)
+        if SEGMENT.match(name) and (len(line) == 3 or line[3] == separator):
+            found.append(line)
+            gap = 0
+        elif line:
+            found[-1] += "\n" * (gap + 1) + line
+            gap = 0
+        else:
+            gap += 1
+    return found
+
+
+def value_twin(segment: str, position: str, separators: str) -> str | None:
+    """What stands at a position, escapes and all; None for absent or empty."""
+    field, component, repetition, _, subcomponent = (separators + "\0\0\0\0\0")[:5]
+    numbers = [int(n) for n in position[4:].split(".")]
+    value = dict(enumerate(segment.split(field))).get(numbers[0], "")
+    for depth, separator in enumerate((component, subcomponent), 1):
+        if len(numbers) > depth:
+            if depth == 1:
+                value = value.split(repetition)[0]
+            value = dict(enumerate(value.split(separator), 1)).get(numbers[depth], "")
+    return value or None
+
+
+def located(data: bytes) -> list[dict[str, str | None]]:
+    """The positions of each PID of an object, undecoded escapes aside."""
+    layout = make_layout([Slot(position, "text", (position,)) for position in POSITIONS])
+    piece = Piece(0, RawObject("/a", len(data), 0), [data])
+    found = []
+    for framed in frames([piece], ReadOptions()):
+        segments = find_segments(framed.frame)
+        relations = relate(segments.message, segments.name)
+        own = np.flatnonzero(relations.kind == KINDS.index("PID")).astype(np.int32)
+        values = find_values(segments, layout, {"PID": own}, segments.message[own])
+        columns = texts(segments, values, list(range(len(POSITIONS))))
+        nothing = [None] * len(own)
+        lists = {p: columns[p].to_pylist() if p in columns else nothing for p in POSITIONS}
+        found += [{p: lists[p][i] for p in POSITIONS} for i in range(len(own))]
+    return found
+
+
+SEPARATORS = st.permutations("|^~\\&#!$%*+,:;=?@_{}").map(lambda chosen: "".join(chosen[:5]))
+ENDS = st.sampled_from(["\r", "\n", "\r\n", "\r\r", "\n\r\n"])
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> tuple[str, str]:
+    """A message with its own separators, and the text as sent. No escape characters inside values."""
+    separators = draw(SEPARATORS)
+    alphabet = "aZ9 ü漢" + separators[1] + separators[2] + separators[4]
+    field = st.text(alphabet, max_size=12)
+    lines = [f"MSH{separators[0]}{separators[1:]}{separators[0]}A"]
+    for _ in range(draw(st.integers(1, 4))):
+        fields = draw(st.lists(field, max_size=8))
+        name = draw(st.sampled_from(["PID", "PID", "PID", "ZZ1"]))
+        lines.append(separators[0].join([name, *fields]))
+    return separators, "".join(line + draw(ENDS) for line in lines).rstrip("\r\n")
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(messages(), min_size=1, max_size=3))
+def test_every_value_is_where_the_twin_finds_it(sent: list[tuple[str, str]]) -> None:
+    expected = [
+        {position: value_twin(segment, position, separators) for position in POSITIONS}
+        for separators, text in sent
+        for segment in lines_twin(text)
+        if segment[:3] == "PID"
+    ]
+    assert located("\r".join(text for _, text in sent).encode()) == expected
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(messages(), min_size=1, max_size=3))
+def test_segments_hold_every_field_and_every_byte(sent: list[tuple[str, str]]) -> None:
+    data = "\r".join(text for _, text in sent).encode()
+    found = read(data)["hl7v2_segments"].to_pylist()
+    expected = []
+    for separators, text in sent:
+        for segment in lines_twin(text):
+            fields = segment.split(separators[0])[1:]
+            expected.append([separators[0], *fields] if segment[:3] == "MSH" else fields)
+    assert [row["fields"] for row in found] == expected
+    together = {}
+    for row in found:
+        together[row["_offset"]] = together.get(row["_offset"], b"") + row["raw"] + row["terminator"]
+    assert b"\r".join(together.values()) == data
+
+
+VALUES = st.text("ab |^~\\&\"'é\t", max_size=10)
+
+
+def escaped(value: str, separators: str) -> str:
+    names = dict(zip(separators, "FSRET", strict=True))
+    return "".join(f"{separators[3]}{names[c]}{separators[3]}" if c in names else c for c in value)
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(SEPARATORS, st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=6))
+def test_what_was_escaped_comes_back(separators: str, pairs: list[tuple[str, str]]) -> None:
+    field, component = separators[:2]
+    lines = [f"MSH{field}{separators[1:]}{field}A{field * 14}UNICODE UTF-8"]
+    lines += [
+        f"NTE{field}{field}{field}{escaped(a, separators)}{field}{escaped(b, separators)}{component}x" for a, b in pairs
+    ]
+    found = read("\r".join(lines).encode())["hl7v2_notes"]
+    assert found["text"].to_pylist() == [a or None for a, _ in pairs]
+    assert found["comment_type"].to_pylist() == [b or None for _, b in pairs]
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.text("ab^&~", max_size=8), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_python_hl7_reads_the_same(segments: list[list[str]]) -> None:
+    text = "\r".join(["MSH|^~\\&|A|B|||||||P", *("|".join(["PID", *fields]) for fields in segments)])
+    parsed = [segment for segment in hl7.parse(text) if str(segment[0]) == "PID"]
+    for segment, row in zip(parsed, located(text.encode()), strict=True):
+        for position in POSITIONS:
+            field, *parts = (int(n) for n in position[4:].split("."))
+            value = segment[field] if field < len(segment) else ""
+            if parts and not isinstance(value, str):
+                value = value[0]
+            for part in parts:
+                several = [value] if isinstance(value, str) else value
+                value = several[part - 1] if part <= len(several) else ""
+            assert row[position] == (str(value) or None)
+
+
+def test_every_name_has_its_number() -> None:
+    for name in ("MSH", "PID", "Z99", "AAA", "ZZZ", "A00"):
+        assert code_name(name_code(name)) == name
+
+
+@pytest.mark.parametrize("name", ["msh", "1AB", "PI ", "P|D", "pID", "P\u00e9"])
+def test_what_is_no_name_has_no_number(name: str) -> None:
+    assert _name_code(np.frombuffer(name.encode() + b"\0", np.uint8), 0) == NO_NAME
+
+
+@pytest.mark.parametrize("size", [60, 61, 62, 63, 64, 65, 126, 127, 128, 129])
+def test_segments_that_end_around_the_edge_of_a_block(size: int) -> None:
+    data = b"MSH|^~\\&|A\rPID|1||" + b"x" * (size - 8) + b"|y\rZZZ|1"
+    assert read(data)["hl7v2_segments"]["fields"].to_pylist()[1] == ["1", "", "x" * (size - 8), "y"]
+
+
+def test_short_separators_leave_the_others_undeclared() -> None:
+    data = b"MSH|^|A\rPID|1||7~8&9^G\\T\\"
+    assert read(data)["hl7v2_identifiers"]["identifier"].to_pylist() == ["7~8&9"]
+
+
+def test_utf16_segments_are_the_bytes_as_sent() -> None:
+    data = "MSH|^~\\&|A\rPID|1||7||M\u00fcller\U0001f600\rZZZ".encode("utf-16-le")
+    found = read(b"\xff\xfe" + data)["hl7v2_segments"]
+    assert (
+        b"".join(itertools.chain(*zip(found["raw"].to_pylist(), found["terminator"].to_pylist(), strict=True))) == data
+    )
+
+
+def test_latin1_segments_are_the_bytes_as_sent() -> None:
+    data = "MSH|^~\\&|A|||||||||||||||8859/1\rPID|1||7||M\u00fcller|\u00e9\rZZZ".encode("latin-1")
+    found = read(data)["hl7v2_segments"]
+    assert found["raw"].to_pylist()[1:] == ["PID|1||7||M\u00fcller|\u00e9".encode("latin-1"), b"ZZZ"]
+    assert found["fields"].to_pylist()[1][4:] == ["M\u00fcller", "\u00e9"]
+
+
+def test_small_chunks_give_the_rows_of_large_ones() -> None:
+    data = b"".join(b"MSH|^~\\&|A\rPID|1||%d^^^G^MR\rOBX|1|NM|1||%d\r" % (i, i) for i in range(200))
+    assert len(chunks(data, chunk_bytes=512, block=100)) > 10
+    for name, table in read(data, chunk_bytes=512, block=100).items():
+        assert table.combine_chunks().equals(read(data)[name].combine_chunks()), name
