@@ -12,7 +12,9 @@ import hl7
 import pytest
 import zstandard
 
+from connectors.contract import Piece, RawObject, ReadOptions
 from connectors.errors import ConfigError
+from connectors.hl7v2.framing import frames
 from connectors.hl7v2.generate import KINDS, bench_messages, canary_message, messages, objects, write
 
 
@@ -133,3 +135,12 @@ def test_a_canary_stands_once_in_each_component_of_each_position() -> None:
         field, _, component = rest.partition(".")
         held = str(parsed.segment(segment)[int(field)])
         assert (held.split("^")[int(component) - 1] if component else held) == value
+
+
+def test_broken_messages_are_quarantined_and_the_others_read() -> None:
+    made = list(objects(2000, 10, 1, malformed=0.2))
+    pieces = [Piece(i, RawObject(key, len(data), 0), [data]) for i, (key, data) in enumerate(made)]
+    framed = list(frames(pieces, ReadOptions()))
+    codes = {row["code"] for f in framed for row in f.rejects.to_pylist()}
+    assert codes == {"HL7_MSH_SHORT", "HL7_CHARSET_UNKNOWN", "HL7_TEXT_BEFORE_MESSAGE"}
+    assert sum(f.rejects["records"].to_numpy().sum() + len(f.frame) for f in framed) == 2000
