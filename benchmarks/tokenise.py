@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import hl7
 import numpy as np
@@ -28,7 +29,7 @@ from connectors.hl7v2.tables import tables
 MESSAGES = 20_000
 PARSED_BY_HL7 = 300
 ROUNDS = 7
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 21
 
 FEW = (
     ("MSH-9", "MSH-4", "MSH-7", "PID-3.1", "PID-5", "PID-7", "PID-8", "PID-11"),
@@ -50,6 +51,7 @@ MANY = (
 Columns = dict[str, pa.Array]
 
 
+@cache
 def _layout(positions: Sequence[str]) -> Layout:
     return make_layout([Slot(position, "text", (position,)) for position in positions])
 
