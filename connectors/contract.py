@@ -91,10 +91,20 @@ class Column:
 
 
 LINEAGE = (
-    Column("_object", pa.string(), Category.OBJECT_KEY, "The object the record was read from; its token where the zone is de-identified."),
+    Column(
+        "_object",
+        pa.string(),
+        Category.OBJECT_KEY,
+        "The object the record was read from; its token where the zone is de-identified.",
+    ),
     Column("_offset", pa.int64(), Category.TECHNICAL, "Byte offset of the record in the (decompressed) object."),
     Column("_length", pa.int64(), Category.TECHNICAL, "Length of the record in bytes."),
-    Column("_record_id", pa.binary(), Category.RECORD_DIGEST, "SHA-256 of the record's bytes; its HMAC where the zone is de-identified (32 bytes)."),
+    Column(
+        "_record_id",
+        pa.binary(),
+        Category.RECORD_DIGEST,
+        "SHA-256 of the record's bytes; its HMAC where the zone is de-identified (32 bytes).",
+    ),
 )
 
 
@@ -123,9 +133,13 @@ class TableSpec:
                 raise ConfigError("TABLE_CATEGORY", f"column {self.name}.{c.name} has no PHI category")
             for other in (c.routed_by, c.authority, c.companion_of):
                 if other and other not in names:
-                    raise ConfigError("TABLE_COLUMNS", f"column {self.name}.{c.name} refers to {other}, which is no column")
+                    raise ConfigError(
+                        "TABLE_COLUMNS", f"column {self.name}.{c.name} refers to {other}, which is no column"
+                    )
             if (c.category is Category.ROUTED) != bool(c.routed_by):
-                raise ConfigError("TABLE_CATEGORY", f"column {self.name}.{c.name}: routed_by goes with the routed category")
+                raise ConfigError(
+                    "TABLE_CATEGORY", f"column {self.name}.{c.name}: routed_by goes with the routed category"
+                )
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -181,8 +195,14 @@ REJECTS = pa.schema(
     [
         pa.field("piece", pa.int32(), metadata={"description": "ordinal of the piece in its bundle"}),
         pa.field("code", pa.string()),
-        pa.field("position", pa.string(), metadata={"description": "segment and field where it is known: never a value"}),
-        pa.field("records", pa.int64(), metadata={"description": "how many records the span counts as; 0 for text that is no record"}),
+        pa.field(
+            "position", pa.string(), metadata={"description": "segment and field where it is known: never a value"}
+        ),
+        pa.field(
+            "records",
+            pa.int64(),
+            metadata={"description": "how many records the span counts as; 0 for text that is no record"},
+        ),
         pa.field("_object", pa.string()),
         pa.field("_offset", pa.int64()),
         pa.field("_length", pa.int64()),
@@ -198,7 +218,11 @@ ACCOUNTS = pa.schema(
         pa.field("quarantined", pa.int64(), metadata={"description": "of them, rejected (sum of REJECTS.records)"}),
         pa.field("record_bytes", pa.int64(), metadata={"description": "bytes of records that are in the tables"}),
         pa.field("quarantined_bytes", pa.int64(), metadata={"description": "bytes of rejected spans"}),
-        pa.field("envelope_bytes", pa.int64(), metadata={"description": "bytes between records: terminators, batch headers, BOM, MLLP"}),
+        pa.field(
+            "envelope_bytes",
+            pa.int64(),
+            metadata={"description": "bytes between records: terminators, batch headers, BOM, MLLP"},
+        ),
     ]
 )
 """What became of the bytes of each piece; rows of several chunks add up. The three byte columns of a whole object sum
@@ -211,11 +235,15 @@ ENVELOPES = pa.schema(
         pa.field("_offset", pa.int64()),
         pa.field("kind", pa.string(), metadata={"description": "FHS, BHS, BTS, FTS, or MSH for a message start"}),
         pa.field("declared", pa.int64(), metadata={"description": "the count a trailer declares, null if none"}),
-        pa.field("count", pa.int64(), metadata={"description": "messages since the envelope line before (rows of kind MSH only)"}),
+        pa.field(
+            "count",
+            pa.int64(),
+            metadata={"description": "messages since the envelope line before (rows of kind MSH only)"},
+        ),
     ]
 )
-"""Envelope lines in order, and how many messages stand between them, for objects that have any. The counts that trailers
-declare are checked when all pieces of an object are known."""
+"""Envelope lines in order, and how many messages stand between them, for objects that have any. The counts that
+trailers declare are checked when all pieces of an object are known."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class TransientError(ClinrayError):
     exit_code = ExitCode.DEFERRED
 
 
-class ObjectChanged(TransientError):
+class ObjectChanged(TransientError):  # noqa: N818 - it says what happened
     """The object is no longer the listed version, or is gone: deferred without a retry."""
 
 
@@ -64,7 +64,7 @@ class RecordError(ClinrayError):
     """One record cannot be read: it is quarantined with its code and offset, its neighbours go on."""
 
 
-class LimitExceeded(ClinrayError):
+class LimitExceeded(ClinrayError):  # noqa: N818 - it says what happened
     """More of the records than `max_quarantine` were quarantined: nothing is committed (exit 4)."""
 
     exit_code = ExitCode.LIMIT

@@ -15,8 +15,8 @@ from connectors.errors import ClinrayError, ConfigError
 from connectors.lake.layout import MARKER
 from connectors.lake.parts import Part, PartWriter
 from connectors.registry import connector
+from connectors.storage.opening import open_store
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import open_store
 
 if TYPE_CHECKING:
     from ray.data._internal.execution.interfaces import TaskContext

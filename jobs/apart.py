@@ -42,7 +42,13 @@ def validate(
     Example: clinray validate s3://research/lake
     """
     set_up_logs(log_format)
-    settings: dict[str, Any] = {"stage": "validate", "lake": lake, "format_": format_, "policy": "identified", "min_score": min_score}
+    settings: dict[str, Any] = {
+        "stage": "validate",
+        "lake": lake,
+        "format_": format_,
+        "policy": "identified",
+        "min_score": min_score,
+    }
     settings |= {"endpoint": endpoint, "keys": keys}
     return _run(settings, cpus=cpus, quiet=quiet, dry_run=dry_run, as_json=as_json)
 
@@ -68,6 +74,12 @@ def deidentify(
     Example: clinray deidentify s3://research/lake --policy hipaa-limited-data-set
     """
     set_up_logs(log_format)
-    settings: dict[str, Any] = {"stage": "deidentify", "lake": lake, "format_": format_, "policy": policy, "source_zone": source_zone}
+    settings: dict[str, Any] = {
+        "stage": "deidentify",
+        "lake": lake,
+        "format_": format_,
+        "policy": policy,
+        "source_zone": source_zone,
+    }
     settings |= {"endpoint": endpoint, "keys": keys}
     return _run(settings, cpus=cpus, quiet=quiet, dry_run=dry_run, as_json=as_json)

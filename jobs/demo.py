@@ -33,7 +33,6 @@ def demo(
     """
     from connectors.hl7v2.generate import write
     from connectors.lake.verify import verify
-
     from connectors.storage import StorageOptions
     from jobs.config import load_pipeline
     from jobs.drawing import write_report
@@ -115,7 +114,7 @@ def ready_query(lake: Path) -> str:
     """SQL that DuckDB runs over the lake as it is."""
     folder = lake / "deidentified" / "hl7v2_observations"
     return (
-        "SELECT code, count(*) AS results, round(avg(value_number), 2) AS mean, any_value(units) AS units "
+        "SELECT code, count(*) AS results, round(avg(value_number), 2) AS mean, any_value(units) AS units "  # noqa: S608
         f"FROM read_parquet('{folder}/*.parquet') WHERE value_number IS NOT NULL GROUP BY code ORDER BY results DESC"
     )
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from connectors.registry import connector
 
 from connectors.contract import Connector, TableSpec
 from connectors.lake import Part
+from connectors.registry import connector
 from connectors.storage import Store, open_store
 from jobs.leaves import Leaves, SpanOutcome
 from jobs.outlet import Outlet, quarantine_rows

@@ -61,7 +61,7 @@ class Intake:
 
 
 def outcome_of(span: Span, error: ClinrayError, sha256: bytes) -> SpanOutcome:
-    """A span that cannot be decoded is quarantined whole and counts as one record; one that cannot be had is deferred."""
+    """A span that cannot be decoded is quarantined whole, as one record; one that cannot be had is deferred."""
     if not isinstance(error, RecordError):
         return SpanOutcome(span.object, span.start, span.end, "deferred", code=error.code)
     size = span.object.size

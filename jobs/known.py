@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-from connectors.registry import connector
 
 from connectors.contract import LINEAGE, TableSpec
 from connectors.lake import QUARANTINE
+from connectors.registry import connector
 from jobs.access import Access
 from jobs.plan import Bundle
 from jobs.privacy.engine import deidentify

@@ -23,7 +23,9 @@ def verify(
     ] = None,
     leaks: Annotated[
         Path | None,
-        typer.Option(help="File of identified values, one a line: found nowhere outside restricted/.", show_default=False),
+        typer.Option(
+            help="File of identified values, one a line: found nowhere outside restricted/.", show_default=False
+        ),
     ] = None,
     logs: Annotated[
         list[Path] | None, typer.Option(help="Folder of logs to look for them too; may be given again.")
@@ -45,7 +47,6 @@ def verify(
 
     from connectors.errors import ExitCode
     from connectors.lake.verify import verify as prove
-
     from connectors.storage import StorageOptions
     from jobs.heads import parse_head
     from jobs.leaks import find_leaks, read_values
@@ -109,9 +110,8 @@ def vacuum(
     """
     from datetime import timedelta
 
-    from connectors.lake.vacuum import vacuum as remove
-
     from connectors.lake import Lake
+    from connectors.lake.vacuum import vacuum as remove
     from connectors.storage import StorageOptions
     from jobs.access import signing_key_of
 

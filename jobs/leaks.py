@@ -40,7 +40,9 @@ def read_values(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError):
         raise AccessError("LEAK_FILE", f"the file of values {path} cannot be read as text") from None
     if not values or any(len(value) < SHORTEST for value in values):
-        raise ConfigError("LEAK_VALUES", f"the file of values {path} wants a value of {SHORTEST} characters or more a line")
+        raise ConfigError(
+            "LEAK_VALUES", f"the file of values {path} wants a value of {SHORTEST} characters or more a line"
+        )
     return values
 
 

@@ -6,8 +6,8 @@ from connectors.contract import Piece, RawObject, ReadOptions
 from connectors.errors import ConfigError
 from connectors.hl7v2.framing import frames
 from connectors.storage import StorageOptions
+from connectors.storage.opening import Roots
 from connectors.storage.reading import Reading
-from connectors.storage.store import Roots
 from jobs.plan import Span
 
 

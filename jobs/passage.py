@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from connectors.registry import connector
 
 from connectors.contract import REJECTS, Parsed
 from connectors.errors import ClinrayError
+from connectors.registry import connector
 from connectors.storage import open_store
 from jobs.intake import Intake
 from jobs.leaves import Leaves, SpanOutcome

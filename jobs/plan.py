@@ -139,7 +139,7 @@ def ranges(raw: RawObject, size: int) -> Iterator[Span]:
 
 
 def bundle_of_parts(index: int, zone: str, group: BundleParts) -> Bundle:
-    """What an entry's bundle left in a zone as a bundle of one object; its entity tag follows from the parts' hashes."""
+    """What a bundle left in a zone, as a bundle of one object; its entity tag follows from the parts' hashes."""
     digest = hashlib.sha256("\n".join(sorted(part.sha256 for part in group.parts)).encode()).hexdigest()
     size = sum(part.bytes for part in group.parts)
     raw = RawObject(f"{zone}/{group.entry}/{group.bundle}", size, 0, etag=digest)

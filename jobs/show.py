@@ -22,9 +22,8 @@ def show(
 
     Example: clinray show s3://raw/hl7/000001.hl7 --at 3120 --allow-identified
     """
-    from connectors.hl7v2.show import show as render
-
     from connectors.errors import ConfigError
+    from connectors.hl7v2.show import show as render
     from connectors.storage import StorageOptions
     from jobs.one_message import message_at
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from connectors.registry import connector
 
 from connectors.contract import ReadOptions
 from connectors.errors import ConfigError
 from connectors.lake import Draft, Lake
+from connectors.registry import connector
 from jobs.access import Access, Keys, binding, open_keys, storage_options
 from jobs.config import KeySettings, Pipeline, StoreSettings
 from jobs.drafts import Provenance, draft

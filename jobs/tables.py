@@ -24,9 +24,8 @@ def tables(
 
       clinray tables hl7v2_observations
     """
-    from connectors.registry import connector
-
     from connectors.errors import ConfigError
+    from connectors.registry import connector
 
     specs = connector(format_).tables
     if name is not None and name not in specs:

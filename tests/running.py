@@ -21,8 +21,9 @@ def message(control: str, patient: str = "77", observations: int = 1, hour: int 
         "PV1|1|I|W1^101^A|||||||||||||||||V" + control,
         "OBR|1|P1|F1|24323-8^CMP^LN|||20240102090000",
     ]
-    for n in range(observations):
-        lines.append(f"OBX|{n + 1}|NM|2345-7^Glucose^LN||{90 + n}|mg/dL|70-99|N|||F|||20240102091500")
+    lines += [
+        f"OBX|{n + 1}|NM|2345-7^Glucose^LN||{90 + n}|mg/dL|70-99|N|||F|||20240102091500" for n in range(observations)
+    ]
     return "\r".join(lines).encode()
 
 

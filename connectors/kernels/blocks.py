@@ -1,5 +1,7 @@
 """Blocks of 64 bytes at once: which of them hold one of a few values, as the bits of one number."""
 
+# mypy: disallow-untyped-decorators=False
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,7 @@
 """Local folders and S3 behind one small interface."""
 
+from connectors.storage.opening import open_store
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import Store, open_store
+from connectors.storage.store import Store
 
 __all__ = ["StorageOptions", "Store", "open_store"]

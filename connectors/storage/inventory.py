@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from connectors.contract import RawObject
 from connectors.errors import ConfigError
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind
+from connectors.storage.opening import Roots, local_path
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import PAGE_OBJECTS, Roots, local_path
+from connectors.storage.store import PAGE_OBJECTS
 
 NAMES = {
     "uri": "uri",

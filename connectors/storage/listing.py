@@ -10,8 +10,9 @@ from pathlib import Path
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError
+from connectors.storage.opening import Roots, open_store
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import Roots, Store, open_store
+from connectors.storage.store import Store
 
 
 def list_objects(

@@ -13,8 +13,9 @@ from typing import Protocol
 from connectors.contract import Piece, RawObject
 from connectors.errors import ClinrayError, ObjectChanged, RecordError, TransientError
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
+from connectors.storage.opening import Roots
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import BLOCK_BYTES, Roots
+from connectors.storage.store import BLOCK_BYTES
 
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10

@@ -1,4 +1,4 @@
-"""Whole records leave a chunk's tables with all their rows; what was written before is found occurrence by occurrence."""
+"""Records leave a chunk's tables with all their rows; what was written before is found by occurrence."""
 
 from __future__ import annotations
 

@@ -1,0 +1,25 @@
+"""Reference ranges (OBX-7): typed by people, so only what is nothing but numbers is a quantity to a privacy policy."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pyarrow as pa
+
+from connectors.contract import Category
+
+_NUMBER: Final = r"[<>]?=?\s*[-+]?\d{1,6}(?:[.,]\d{1,6})?"
+_RANGE: Final = re.compile(rf"\s*{_NUMBER}(?:\s*(?:-|:|/|to)\s*{_NUMBER})?\s*%?\s*", re.IGNORECASE)
+"""A bound, or two of them: HL7 2.9, chapter 7, 7.4.2.7. Seven digits and more are no bound but somebody's number."""
+
+
+def categories(ranges: pa.StringArray) -> pa.StringArray:
+    """The category of each range: quantity, or free_text where it holds more than numbers; null where it is null."""
+    distinct = ranges.dictionary_encode()
+    names = [
+        (Category.QUANTITY if _RANGE.fullmatch(text) else Category.FREE_TEXT).value
+        for text in distinct.dictionary.to_pylist()
+    ]
+    taken = pa.array(names, pa.string()).take(distinct.indices)
+    return taken if len(names) else pa.nulls(len(ranges), pa.string())
