@@ -79,19 +79,23 @@ def _name(entry: Entry, parts: Sequence[Part], removed: Iterable[str], named: Na
         named.parts.append((entry.number, part))
 
 
+_MISSING = {"LEAVES": "LEAVES_MISSING", "INPUTS": "INPUTS_MISSING"}
+_CHANGED = {"LEAVES": "LEAVES_CHANGED", "INPUTS": "INPUTS_CHANGED"}
+
+
 def _read(store: Store, key: str, sha256: str, schema: pa.Schema, kind: str, report: Report) -> pa.Table | None:
     """The rows of a file of leaves or inputs, also of one that was changed, as far as it can be read."""
     try:
         data = store.get(key)
     except ObjectChanged:
-        report.find(f"{kind}_MISSING", key, "the file is named by the log and not in the lake")
+        report.find(_MISSING[kind], key, "the file is named by the log and not in the lake")
         return None
     if hashlib.sha256(data).hexdigest() != sha256:
-        report.find(f"{kind}_CHANGED", key, "the file is not the one that the log names")
+        report.find(_CHANGED[kind], key, "the file is not the one that the log names")
     try:
         return read_table(data, schema)
     except (pa.ArrowException, OSError, KeyError):
-        report.find(f"{kind}_CHANGED", key, "the file cannot be read")
+        report.find(_CHANGED[kind], key, "the file cannot be read")
         return None
 
 

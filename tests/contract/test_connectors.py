@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from reading import Outcome, part, read, texts, whole
+from contract_reading import Outcome, part, read, texts, whole
 from samples import SAMPLES, Sample
 
 from connectors import registry
