@@ -141,6 +141,9 @@ class TableSpec:
                     "TABLE_CATEGORY", f"column {self.name}.{c.name}: routed_by goes with the routed category"
                 )
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     @cached_property
     def schema(self) -> pa.Schema:
         return pa.schema([c.arrow() for c in self.columns])

@@ -6,7 +6,7 @@ Rows keep their order and number. Nothing depends on time or chance: equal input
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,13 @@ class _Treatment(NamedTuple):
     main: Column | None
 
 
+class _Treatments(NamedTuple):
+    """What becomes of a table: of each column that is left, and the schema that they make."""
+
+    of_columns: tuple[_Treatment, ...]
+    schema: pa.Schema
+
+
 def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
     """The schema of a table under a policy; None if the policy's zone does not get the table.
 
@@ -44,7 +51,7 @@ def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
     """
     if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
         return None
-    return pa.schema([t.field for t in _treatments(spec, policy)])
+    return _treatments(spec, policy).schema
 
 
 def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) -> pa.Table:
@@ -59,7 +66,7 @@ def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) 
         raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
     work = _Table(table, spec, policy, keys)
     treatments = _treatments(spec, policy)
-    return pa.Table.from_arrays([work.treated(t) for t in treatments], schema=pa.schema([t.field for t in treatments]))
+    return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
 
 
 def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
@@ -72,10 +79,12 @@ def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
     return pc.cast(opened, single.type)
 
 
-def _treatments(spec: TableSpec, policy: Policy) -> list[_Treatment]:
+@lru_cache(maxsize=256)
+def _treatments(spec: TableSpec, policy: Policy) -> _Treatments:
     by_name = {c.name: c for c in spec.columns}
     candidates = (_treatment(c, by_name.get(c.companion_of), policy) for c in spec.columns)
-    return [t for t in candidates if t is not None]
+    kept = tuple(t for t in candidates if t is not None)
+    return _Treatments(kept, pa.schema([t.field for t in kept]))
 
 
 def _treatment(column: Column, main: Column | None, policy: Policy) -> _Treatment | None:

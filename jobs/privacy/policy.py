@@ -68,6 +68,9 @@ class Policy(BaseModel):
         """Whether nothing at all is changed: every category is kept, in an identified zone."""
         return self.zone is Zone.IDENTIFIED and all(self.action(c).name == "keep" for c in NAMEABLE)
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of what the policy does: name, version, zone and actions with every parameter, as
