@@ -172,8 +172,7 @@ def plain(schema: pa.Schema) -> pa.Schema:
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with exactly the schema's columns and types. Raises ConfigError (PART_SCHEMA)."""
-    missing = [name for name in schema.names if name not in table.column_names]
-    if missing or len(table.column_names) != len(schema):
+    if sorted(table.column_names) != sorted(schema.names):
         raise ConfigError("PART_SCHEMA", "rows have other columns than their table")
     if table.schema.equals(schema, check_metadata=True):
         return table

@@ -106,3 +106,9 @@ def test_records_of_a_key_are_found_with_how_often_they_stand(tmp_path):
     assert sorted(found["_record_id"].to_pylist()) == sorted(rows(RECORDS, ["a"], 3)["_record_id"].to_pylist())
     assert found["_object"].to_pylist() == ["a"] * 3
     assert found["occurrences"].to_pylist() == [1] * 3
+
+
+def test_a_lake_that_was_opened_to_be_read_is_not_written_to(tmp_path):
+    lake = new_lake(str(tmp_path))
+    with pytest.raises(ConfigError, match="SIGNER_MISSING"):
+        Lake.open(str(tmp_path)).commit(draft(lake, ["a"]))
