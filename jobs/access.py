@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.registry import connector
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.contract import ReadOptions
 from connectors.errors import AccessError, ConfigError
 from connectors.lake import Binding, Lake
+from connectors.registry import connector
 from connectors.storage import StorageOptions
 from jobs.config import KeySettings, Pipeline, StoreSettings, keys_folder
 from jobs.privacy import keys as key_files
@@ -22,12 +22,14 @@ from jobs.work import Work
 
 @dataclass(frozen=True)
 class Keys:
-    """created: files that were made just now, for the person to be told of."""
+    """created: files that were made just now, for the person to be told of. run_secret: goes into the identity of a
+    run, which stands in the open, so that it confirms no guess about the inputs."""
 
     data: KeyReference
     key_id: str
     signing: Ed25519PrivateKey
     created: tuple[Path, ...]
+    run_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def open_keys(pipeline: Pipeline) -> Keys:
             raise AccessError("KEYS_MISSING", f"there are no keys in {folder}; make them with: clinray keys init")
         created = key_files.initialise(folder).created
     reference = key_files.reference(data)
-    return Keys(reference, key_files.load(reference).key_id, key_files.signing_key(signing), created)
+    ring = key_files.load(reference)
+    return Keys(reference, ring.key_id, key_files.signing_key(signing), created, ring.subkey("name", "run", 32).hex())
 
 
 def storage_options(settings: StoreSettings) -> StorageOptions:

@@ -13,9 +13,10 @@ from connectors.lake import Part
 from connectors.registry import connector
 from connectors.storage import Store, open_store
 from jobs.leaves import Leaves, SpanOutcome
+from jobs.names import bundle_name
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
-from jobs.privacy.keys import load
+from jobs.privacy.keys import Keyring, load
 from jobs.stages import Validated, deidentify_tables, rejected, validate, written_schemas
 from jobs.work import Work
 
@@ -26,16 +27,18 @@ def process_parts(bundle: Bundle, work: Work) -> Leaves:
     reader = connector(work.format)
     read = {name: _rows(store, bundle.parts, spec) for name, spec in sorted(reader.tables.items())}
     checked = validate(read, reader, work.min_score) if work.validate else Validated(read, _no_rows(read, reader))
-    outlet = Outlet(store, work.zone, bundle.identity, written_schemas(reader, work.policy), work.part_bytes)
+    keys = load(work.keys) if work.keys is not None else None
+    name = bundle_name(bundle.identity, keys)
+    outlet = Outlet(store, work.zone, name, written_schemas(reader, work.policy), work.part_bytes)
     low = rejected(checked.left_out, np.zeros(checked.left_out.num_rows, np.int64))
     outlet.quarantine(quarantine_rows(low, work.format, work.zone))
-    outlet.write(_released(checked.tables, reader, work))
+    outlet.write(_released(checked.tables, reader, work, keys))
     parts = outlet.close()
     rows: dict[str, int] = {}
     for part in parts:
         rows[part.table] = rows.get(part.table, 0) + part.rows
     outcome = _outcome(bundle, checked.tables[reader.record_table], checked.left_out)
-    return Leaves(bundle.index, bundle.identity, parts, (outcome,), rows)
+    return Leaves(bundle.index, name, parts, (outcome,), rows)
 
 
 def _rows(store: Store, parts: Sequence[Part], spec: TableSpec) -> pa.Table:
@@ -50,10 +53,12 @@ def _no_rows(tables: Mapping[str, pa.Table], reader: Connector) -> pa.Table:
     return tables[reader.record_table].slice(0, 0)
 
 
-def _released(tables: Mapping[str, pa.Table], reader: Connector, work: Work) -> Mapping[str, pa.Table]:
-    if work.policy is None or work.keys is None:
+def _released(
+    tables: Mapping[str, pa.Table], reader: Connector, work: Work, keys: Keyring | None
+) -> Mapping[str, pa.Table]:
+    if work.policy is None or keys is None:
         return tables
-    return deidentify_tables(tables, reader, work.policy, load(work.keys))
+    return deidentify_tables(tables, reader, work.policy, keys)
 
 
 def _outcome(bundle: Bundle, kept: pa.Table, left_out: pa.Table) -> SpanOutcome:

@@ -26,8 +26,8 @@ def known_records(access: Access, packed: Sequence[Bundle]) -> Known | None:
     records = connector(access.work.format).record_table
     names = object_names(access, uris)
     return Known(
-        access.lake.record_ids(access.zone, records, names),
-        access.lake.record_ids(access.zone, QUARANTINE.name, uris),
+        access.lake.record_ids(access.zone, records, names, keys=uris),
+        access.lake.record_ids(access.zone, QUARANTINE.name, uris, keys=uris),
         dict(zip(uris.to_pylist(), names.to_pylist(), strict=True)),
     )
 

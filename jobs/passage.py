@@ -15,6 +15,7 @@ from connectors.registry import connector
 from connectors.storage import open_store
 from jobs.intake import Intake
 from jobs.leaves import Leaves, SpanOutcome
+from jobs.names import bundle_name
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import load
@@ -36,6 +37,7 @@ class Passage:
         self._work = work
         self._connector = connector(work.format)
         self._keys = load(work.keys) if work.keys is not None else None
+        self._name = bundle_name(bundle.identity, self._keys)
         self._tally = Tally(bundle.spans)
         self._intake = Intake(bundle.spans, work.source_options, set_aside)
         again = _again(bundle, known)
@@ -44,7 +46,7 @@ class Passage:
         self._outlet = Outlet(
             open_store(work.lake, work.lake_options),
             work.zone,
-            bundle.identity,
+            self._name,
             written_schemas(self._connector, work.policy),
             work.part_bytes,
         )
@@ -65,7 +67,7 @@ class Passage:
         split = [e for e in self._envelopes if not self._bundle.spans[0].whole]
         return Leaves(
             self._bundle.index,
-            self._bundle.identity,
+            self._name,
             parts,
             self._outcomes(),
             rows,

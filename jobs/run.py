@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from connectors.registry import connector
 
 from connectors.contract import RawObject
 from connectors.lake import Draft
+from connectors.registry import connector
 from connectors.storage import inventory
 from connectors.storage.listing import list_objects
 from connectors.storage.reading import splittable
@@ -85,7 +85,7 @@ def ingest(
             dry_run=True,
         )
     identity = run_identity(
-        plan.digest, pipeline.digest, access.policy.digest, access.keys.key_id, Provenance.current().code_version
+        plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
     with executor(cpus if packed else 0) as execute:

@@ -65,7 +65,7 @@ def stage_run(
         return run_report(access, **facts, committed=(), seconds=time.time() - started, dry_run=True)
     digest = run_identity(stage, format_, str(min_score), source_zone)
     versions = (bundle.spans[0].object.version for bundle in bundles)
-    identity = run_identity(*versions, digest, chosen.digest, access.keys.key_id, Provenance.current().code_version)
+    identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)
 
     def make(settled: Settled, counted: Counts) -> Draft:
         return draft(access, digest, settled, counted, identity, started, kind=stage)
