@@ -15,12 +15,15 @@ from benchmarks.ingest import Bench
 from benchmarks.rows import Row
 
 ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {
+    "tokenise": others.tokenise,
     "ingest": ingest.whole,
     "single-file": ingest.single_file,
     "small-objects": others.small_objects,
+    "tokens": others.tokens,
     "processors": ingest.processors,
     "memory": ingest.memory,
     "audit": ingest.audit,
+    "planning": others.planning,
 }
 INGESTING = {"ingest", "single-file", "processors", "memory", "audit"}
 

@@ -58,13 +58,17 @@ def peer_relation(folder: Path) -> str:
 
 
 def our_relation(lake: Path, identified: bool) -> str:
-    """The SQL of the same columns in a lake: observations with the message, patient and visit that they came with."""
+    """The SQL of the same columns in a lake: observations with the message, patient and visit that they came with.
+
+    Those that the policy drops are left out of a de-identified lake's.
+    """
     zone = lake / ("restricted/identified" if identified else "deidentified")
 
     def table(name: str) -> str:
         return f"read_parquet('{zone}/hl7v2_{name}/*.parquet')"
 
-    chosen = ", ".join(f"{column} AS {name}" for name, column in OURS.items())
+    names = OURS if identified else (*KEPT, *PSEUDONYMS, *TIMES)
+    chosen = ", ".join(f"{OURS[name]} AS {name}" for name in names)
     same = "USING (_object, _offset)"
     return (
         f"SELECT {chosen} FROM {table('observations')} o JOIN {table('messages')} m {same} "
@@ -80,7 +84,7 @@ def normalised(relation: str, columns: Mapping[str, str]) -> str:
 
 def _form(name: str, kind: str) -> str:
     if kind == "time":
-        return f"epoch_us({name})"
+        return f"epoch_us({name}::TIMESTAMP)"
     if kind == "number":
         return f"{name}::DOUBLE"
     return f"nullif({name}::VARCHAR, '')"

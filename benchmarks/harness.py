@@ -140,7 +140,8 @@ def run_once(side: Side, out: Path | None) -> Run:
         wall, tree = _watch(process, begun)
         stdout.seek(0)
         stderr.seek(0)
-        lines, errors = stdout.read().strip().splitlines(), stderr.read()
+        lines = [line for line in stdout.read().splitlines() if line.startswith("{")]
+        errors = stderr.read()
     if process.returncode != 0 or not lines:
         raise SideFailedError(f"{side.name} ended with {process.returncode}: {errors[-2000:]}")
     said = json.loads(lines[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     hook = HOOKS[chosen.audit] if chosen.audit else None
+    if hook:
+        os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # for the workers, to whom the hook goes by name
     ray.init(
         num_cpus=chosen.cpus,
         include_dashboard=False,
@@ -54,9 +57,12 @@ def ingest(chosen: argparse.Namespace) -> tuple[float, int]:
         "policy": "identified" if chosen.identified else "pseudonymised",
         "allow_identified": chosen.identified,
     }
-    pipeline = load_pipeline(None, settings).with_access(keys=chosen.out / "keys", create_keys=True)
+    pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=chosen.out / "keys", create_keys=True)
     said = run(pipeline, cpus=chosen.cpus, dry_run=False, progress=None)
-    return time.perf_counter() - begun, int(said["records"]["written"])
+    seconds = time.perf_counter() - begun
+    if said["objects"]["deferred"] or said["records"]["quarantined"]:
+        raise RuntimeError(f"not everything was written: {said['objects']}, {said['records']}")
+    return seconds, int(said["records"]["written"])
 
 
 if __name__ == "__main__":

@@ -134,8 +134,10 @@ def times(column: pa.Array) -> pa.Array:
 
 
 def table(rows: list[tuple], identified: bool) -> pa.Table:  # type: ignore[type-arg]
-    columns = dict(zip(NAMES, map(pa.array, zip(*rows, strict=True)), strict=True))
-    shift = pc.multiply(columns.pop("shift"), MICROSECONDS_OF_A_DAY).cast(pa.duration("us"))
+    values = dict(zip(NAMES, zip(*rows, strict=True), strict=True))
+    days = pa.array(values.pop("shift"), pa.int64())
+    shift = pc.multiply(days, MICROSECONDS_OF_A_DAY).cast(pa.duration("us"))
+    columns = {name: pa.array(column, pa.string()) for name, column in values.items()}
     for name in TIMES:
         columns[name] = times(columns[name])
         if not identified:

@@ -67,8 +67,8 @@ class HL7Files(FileBasedDatasource):  # type: ignore[misc]
         yield pd.DataFrame([record("MSH|" + message) for message in ("\r" + text).split("\rMSH|")[1:]])
 
 
-def pseudonym(value: str) -> str:
-    return hmac.new(KEY, value.encode(), "sha256").hexdigest()
+def pseudonym(value: str) -> str | None:
+    return hmac.new(KEY, value.encode(), "sha256").hexdigest() if value else None
 
 
 def deidentify(batch: pd.DataFrame, identified: bool) -> pd.DataFrame:

@@ -18,13 +18,19 @@ def messages(arguments: Arguments, spark: object) -> DataFrame:
     return text.select(functions.split("value", "\r").alias("lines"))
 
 
+def at(parts: Column, number: int) -> Column:
+    """That element, or null where there are fewer."""
+    return functions.get(parts, functions.lit(number))
+
+
 def segment(name: str) -> Column:
     """The fields of the first segment of that name."""
-    return functions.split(functions.filter("lines", lambda line: line.startswith(name + "|"))[0], r"\|")
+    named = functions.filter("lines", lambda line: line.startswith(name + "|"))
+    return functions.split(at(named, 0), r"\|")
 
 
 def component(field: Column, number: int) -> Column:
-    return functions.split(field, r"\^").getItem(number)
+    return at(functions.split(field, r"\^"), number)
 
 
 def instant(field: Column) -> Column:
@@ -36,7 +42,7 @@ def columns(lines: DataFrame) -> DataFrame:
     # The separator takes "MSH|" away from every message but the first of a file.
     head = functions.split(functions.regexp_replace(functions.col("lines")[0], r"^MSH\|", ""), r"\|")
     cut = lines.select(head.alias("m"), segment("PID").alias("p"), segment("PV1").alias("v"), segment("OBX").alias("o"))
-    m, p, v, o = (lambda i, name=name: functions.col(name).getItem(i) for name in "mpvo")
+    m, p, v, o = (lambda i, name=name: at(functions.col(name), i) for name in "mpvo")
     return cut.select(
         m(8).alias("control_id"),
         instant(m(5)).alias("message_time"),
