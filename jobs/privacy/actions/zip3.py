@@ -43,7 +43,7 @@ class Zip3(Action):
 
 @cache
 def sparse_prefixes() -> tuple[str, ...]:
-    """Prefixes under which 20,000 people or fewer live, or nobody at all."""
+    """Prefixes under which 20,000 people or fewer live, as the guidance that sparse_zip3.csv names lists them."""
     text = resources.files("jobs.privacy").joinpath("sparse_zip3.csv").read_text("utf-8")
     return tuple(sorted({row["prefix"] for row in csv.DictReader(text.splitlines())}))
 

@@ -1,0 +1,64 @@
+"""A bucket as source and as lake, and what happens when it falters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from faults.s3_faults import Fault, fault_layer
+from running import file_of
+
+from connectors.lake.verify import verify
+from jobs.config import load_pipeline
+from jobs.run import ingest
+
+
+def run(s3: Any, keys: Path, endpoint: str | None = None, lake: str = "lake") -> dict[str, Any]:
+    settings = {"source": f"{s3.uri}/in", "lake": f"{s3.uri}/{lake}", "policy": "pseudonymised"}
+    pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=keys, create_keys=True)
+    if endpoint:
+        pipeline = pipeline.model_copy(
+            update={"source_store": pipeline.source_store.model_copy(update={"endpoint": endpoint})}
+        )
+    return ingest(pipeline, cpus=0)
+
+
+def test_a_bucket_becomes_a_verified_lake_in_a_bucket(s3: Any, tmp_path: Path) -> None:
+    for n in range(3):
+        s3.put(f"in/{n} ü.hl7", file_of(f"{n}", f"{n}b"))
+    first, again = run(s3, tmp_path / "keys"), run(s3, tmp_path / "keys")
+    assert first["records"] == {"read": 6, "written": 6, "quarantined": 0, "duplicate": 0}
+    assert (again["objects"]["done"], again["entries"]) == (3, [])
+    assert not verify(f"{s3.uri}/lake", s3.options).findings
+
+
+def test_throttling_and_errors_that_pass_cost_nothing(s3: Any, tmp_path: Path) -> None:
+    s3.put("in/a.hl7", file_of("1"))
+    s3.put("in/b.hl7", file_of("2"))
+    with fault_layer(s3.endpoint) as layer:
+        layer.add(Fault("503", part="in/a.hl7", times=1))
+        layer.add(Fault("500", part="in/b.hl7", times=1))
+        report = run(s3, tmp_path / "keys", layer.endpoint)
+    assert report["objects"] == {"listed": 2, "written": 2, "done": 0, "quarantined": 0, "deferred": 0}
+
+
+def test_an_object_that_is_gone_is_deferred_and_its_neighbour_is_written(s3: Any, tmp_path: Path) -> None:
+    s3.put("in/a.hl7", file_of("1"))
+    s3.put("in/b.hl7", file_of("2"))
+    with fault_layer(s3.endpoint) as layer:
+        layer.add(Fault("404", part="in/a.hl7"))
+        report = run(s3, tmp_path / "keys", layer.endpoint)
+    assert report["objects"] == {"listed": 2, "written": 1, "done": 0, "quarantined": 0, "deferred": 1}
+    assert report["deferred"] == {"OBJECT_GONE": 1}
+    assert run(s3, tmp_path / "keys")["objects"]["written"] == 1
+
+
+def test_an_object_that_changes_under_way_is_deferred_and_not_mixed(s3: Any, tmp_path: Path) -> None:
+    s3.put("in/a.hl7", file_of("1"))
+    with fault_layer(s3.endpoint) as layer:
+        change = lambda: s3.put("in/a.hl7", file_of("2"))  # noqa: E731
+        layer.add(Fault("change", part="in/a.hl7", times=1, change=change))
+        report = run(s3, tmp_path / "keys", layer.endpoint)
+    assert report["objects"]["deferred"] == 1
+    assert report["records"]["read"] == 0
+    assert run(s3, tmp_path / "keys")["records"]["written"] == 1
