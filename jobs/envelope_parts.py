@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-from connectors.registry import connector
 
 from connectors.lake.parts import Part
+from connectors.registry import connector
 from connectors.storage import open_store
 from jobs.inputs import run_identity
 from jobs.leaves import Leaves

@@ -40,7 +40,6 @@ def hl7v2(
     as_json: AsJson = False,
 ) -> int:
     from connectors.hl7v2.generate import write
-
     from connectors.storage import StorageOptions
     from jobs.progress import bar
 

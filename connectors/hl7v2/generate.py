@@ -232,7 +232,7 @@ def write(
 
 
 def bench_messages(count: int, seed: int) -> Iterator[bytes]:
-    """`count` small messages of about 312 bytes: MSH, PID, PV1 and one OBX, each segment ending with CR."""
+    """`count` small messages of about 312 bytes: MSH, EVN, PID, PV1 and one OBX, each segment ending with CR."""
     analytes = lists()["analyte"]
     for first in range(0, count, _CHUNK):
         sent, earlier, people, choices, details, deviations = _spread(seed, first, min(_CHUNK, count - first))
@@ -241,7 +241,8 @@ def bench_messages(count: int, seed: int) -> Iterator[bytes]:
             name, detail = fields[5], details[k]
             city = pick("city", choices[k] >> 8)
             yield (
-                f"MSH|^~\\&|LAB|GENHOSP|LAKE|DATA|{sent[k]}||ORU^R01|M{first + k:09}|P|2.5\r"
+                f"MSH|^~\\&|LAB|GENHOSP|LAKE|DATA|{sent[k]}||ADT^A01|M{first + k:09}|P|2.5\r"
+                f"EVN||{sent[k]}\r"
                 f"PID|1||{4_000_000 + person}^^^GENHOSP^MR||{name}||{fields[7]}|{fields[8]}|||"
                 f"{detail % 998 + 1} Alder Lane^^{city['text']}^{city['code']}^{city['a']}\r"
                 f"PV1|1|I|{pick('ward', detail)['code']}^{100 + detail % 40}^A|||||||||||||||V{person:06}\r"
