@@ -50,7 +50,7 @@ def page(rows: Sequence[Row], scale: str) -> str:
     held_back: Mapping[str, str] = json.loads(HELD_BACK.read_text())
     lines = ["# Clinray measured", ""]
     lines += [
-        "Every side runs as processes of its own, in alternation, in the same session; figures are medians and the"
+        "Every side runs as processes of its own, in alternation, in the same run; figures are medians and the"
     ]
     lines += ["spread is the smallest and largest ratio of a round. `make bench` measures again.", ""]
     if scale != "full":

@@ -110,10 +110,10 @@ def test_writing_to_a_folder(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == dict(objects(7, 3, 1))
 
 
-def test_small_messages_are_about_312_bytes_and_of_four_segments() -> None:
+def test_small_messages_are_about_312_bytes_and_of_five_segments() -> None:
     some = list(islice(bench_messages(1000, 1), 500))
     assert 270 < sum(map(len, some)) / 500 < 340
-    assert {tuple(line[:3] for line in m.split(b"\r")) for m in some} == {(b"MSH", b"PID", b"PV1", b"OBX", b"")}
+    assert {tuple(line[:3] for line in m.split(b"\r")) for m in some} == {(b"MSH", b"EVN", b"PID", b"PV1", b"OBX", b"")}
 
 
 def test_a_canary_stands_once_in_each_component_of_each_position() -> None:
