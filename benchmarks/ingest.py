@@ -142,7 +142,7 @@ def _row(work: str, peer: Peer, measured: Mapping[str, list[Run]], wrong: str) -
     low_high = harness.spread(theirs, mine[: len(theirs)])
     a, b = harness.median(mine), harness.median(theirs)
     note = (
-        f"{len(theirs)} run{'s' if len(theirs) > 1 else ''}; every common column equal; whole processes with start: "
+        f"rounds: {len(theirs)}; every common column equal; whole processes with start: "
         f"{harness.median(mine, 'wall'):.1f} s against {harness.median(theirs, 'wall'):.1f} s; "
         f"CPU {harness.median(mine, 'cpu'):.1f} s against {harness.median(theirs, 'cpu'):.1f} s"
     )
@@ -167,7 +167,7 @@ def processors(bench: Bench) -> list[Row]:
     measured = bench.measure([two, one])
     low_high = harness.spread(measured["one"], measured["two"])
     a, b = harness.median(measured["two"]), harness.median(measured["one"])
-    note = f"{bench.runs} runs; processes bound to one processor and to two"
+    note = f"rounds: {bench.runs}; processes bound to one processor and to two"
     return [Row(f"2 CPUs against 1, {bench.count:,} messages", "itself", b / a, 1.7, low_high, a, b, "s", note)]
 
 
@@ -177,7 +177,7 @@ def memory(bench: Bench) -> list[Row]:
     low_high = harness.spread(measured["all"], measured["tenth"], "peak_bytes")
     a, b = (harness.median(measured[name], "peak_bytes") / 1e6 for name in ("all", "tenth"))
     work = f"peak memory, {bench.count:,} against {bench.count // 10:,} messages"
-    note = f"{bench.runs} runs; sum of the high-water marks (VmHWM) of driver and workers, Ray's daemons left out"
+    note = f"rounds: {bench.runs}; sum of the high-water marks (VmHWM) of driver and workers, Ray's daemons left out"
     return [Row(work, "itself", a / b, 1.2, low_high, a, b, "MB", note, at_most=True)]
 
 
@@ -187,7 +187,7 @@ def audit(bench: Bench) -> list[Row]:
     low_high = harness.spread(measured["with"], measured["without"])
     a, b = (harness.median(measured[name]) for name in names)
     note = (
-        f"{bench.runs} runs; CPU {harness.median(measured['with'], 'cpu'):.1f} s against "
+        f"rounds: {bench.runs}; CPU {harness.median(measured['with'], 'cpu'):.1f} s against "
         f"{harness.median(measured['without'], 'cpu'):.1f} s of the whole process tree"
     )
     work = "audit (hashes, log, signature, commits)"
