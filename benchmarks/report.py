@@ -49,9 +49,7 @@ def page(rows: Sequence[Row], scale: str) -> str:
     """RESULTS.md."""
     held_back: Mapping[str, str] = json.loads(HELD_BACK.read_text())
     lines = ["# Clinray measured", ""]
-    lines += [
-        "Every side runs as processes of its own, in alternation, in the same run; figures are medians and the"
-    ]
+    lines += ["Every side runs as processes of its own, in alternation, in the same run; figures are medians and the"]
     lines += ["spread is the smallest and largest ratio of a round. `make bench` measures again.", ""]
     if scale != "full":
         lines += ["**This is a run at small scale: it shows that everything works, not how fast.**", ""]
