@@ -8,11 +8,15 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import BaseModel
 from running import file_of, run
 from running import write as write_files
 from typer.main import get_command
 
 from jobs.__main__ import app
+from jobs.config import Pipeline
+from jobs.document import NESTED
 from jobs.documents import write
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +57,25 @@ def test_every_key_of_the_report_of_an_ingest_is_documented(tmp_path: Path) -> N
     page = (ROOT / "docs" / "commands.md").read_text()
     assert [key for key in report if f"`{key}`" not in page] == []
     assert json.dumps(report)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pages_name_no_path_of_a_machine(page: Path) -> None:
+    assert re.findall(r"(?<![\w.])/(?:root|home|work|Users|tmp)[/\w]*", page.read_text()) == []
+
+
+@pytest.mark.parametrize("model", NESTED, ids=lambda model: model.__name__)
+def test_every_member_of_a_nested_setting_is_described(model: type[BaseModel]) -> None:
+    assert list(NESTED[model]) == list(model.model_fields)
+
+
+def test_the_pipeline_file_that_operating_shows_is_one() -> None:
+    shown = (ROOT / "docs" / "operating.md").read_text().split("```yaml\n")[1].split("```")[0]
+    pipeline = Pipeline.model_validate(yaml.safe_load(shown))
+    assert (pipeline.policy, pipeline.time_zone, pipeline.keys.create) == ("pseudonymised", "Europe/Zurich", False)
+
+
+def test_the_index_names_every_page() -> None:
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    named = set(LINK.findall((ROOT / "docs" / "README.md").read_text()))
+    assert {page for page in pages - named if not page.startswith("adr/")} == {"README.md"}
