@@ -14,6 +14,7 @@ from connectors.registry import connector
 from connectors.storage import StorageOptions
 from jobs.config import KeySettings, Pipeline, StoreSettings, keys_folder
 from jobs.privacy import keys as key_files
+from jobs.privacy import kms
 from jobs.privacy import policy as policies
 from jobs.privacy.keys import KeyReference
 from jobs.privacy.policy import Policy, Zone
@@ -51,10 +52,22 @@ def open_keys(pipeline: Pipeline) -> Keys:
     if not (data.exists() and signing.exists()):
         if not pipeline.keys.create:
             raise AccessError("KEYS_MISSING", f"there are no keys in {folder}; make them with: clinray keys init")
-        created = key_files.initialise(folder).created
+        created = (*_wrapped(pipeline.keys, data), *key_files.initialise(folder).created)
     reference = key_files.reference(data)
+    if pipeline.keys.kms_key is not None and reference.wrapped is None:
+        raise ConfigError("KEY_NOT_WRAPPED", f"the data key {data} is not wrapped by the key service that is set")
     ring = key_files.load(reference)
     return Keys(reference, ring.key_id, key_files.signing_key(signing), created, ring.subkey("name", "run", 32).hex())
+
+
+def _wrapped(settings: KeySettings, data: Path) -> tuple[Path, ...]:
+    """The data key made and wrapped by the key service, where one is set and there is no data key yet."""
+    if settings.kms_key is None or data.exists():
+        return ()
+    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    endpoint = settings.kms_endpoint or ""
+    key_files.write_wrapped(data, kms.generate(settings.kms_key, settings.kms_context, endpoint=endpoint))
+    return (data,)
 
 
 def storage_options(settings: StoreSettings) -> StorageOptions:

@@ -31,8 +31,8 @@ class StoreSettings(BaseModel):
 class KeySettings(BaseModel):
     """Where the keys come from.
 
-    file: the data key's file. signing_file: the log's signing key. kms_key: id of the KMS key that wraps the data key;
-    `file` then holds the wrapped key. kms_context: the encryption context. create: make what is missing.
+    folder: of the key files. kms_key: id of the KMS key that wraps the data key; kms_context: its encryption context.
+    create: make what is missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -31,9 +31,9 @@ NESTED: Mapping[type[BaseModel], Mapping[str, str]] = {
     },
     KeySettings: {
         "folder": "Folder of the key files; else CLINRAY_KEYS, else ~/.config/clinray",
-        "kms_key": "Accepted, and read by no command: `clinray keys init --kms-key` wraps a key",
-        "kms_context": "Accepted, and read by no command: the key file holds the context of its key",
-        "kms_endpoint": "Accepted, and read by no command: the key file holds the endpoint of its key service",
+        "kms_key": "KMS key that wraps the data key when it is made; a plain key is refused then",
+        "kms_context": "Encryption context of the data key when it is made",
+        "kms_endpoint": "Endpoint of the key service when the data key is made",
         "create": "Make key files that are missing",
     },
 }

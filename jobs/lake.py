@@ -48,11 +48,11 @@ def verify(
     from connectors.errors import ExitCode
     from connectors.lake.verify import verify as prove
     from connectors.storage import StorageOptions
-    from jobs.heads import parse_head
+    from jobs.heads import parse_head, public_key
     from jobs.leaks import find_leaks, read_values
 
     wanted = parse_head(head) if head else None
-    key = trust.read_bytes() if trust else None
+    key = public_key(trust) if trust else None
     report = prove(lake, StorageOptions(endpoint=endpoint), head=wanted, trust=key)
     found = find_leaks(lake, StorageOptions(endpoint=endpoint), read_values(leaks), logs or []) if leaks else []
     code = ExitCode.FOUND if found else report.exit_code

@@ -42,5 +42,5 @@ def show(name: Annotated[str, typer.Argument(help="A shipped name or a YAML file
     say(f"{chosen.name} {chosen.version}: {chosen.legal_basis}")
     say(chosen.description.strip())
     say()
-    table(("category", "action", "what it does"), rows)
+    table(("category", "meaning", "law", "action", "what is left"), rows)
     return 0

@@ -102,7 +102,9 @@ def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
     shown = clinray("policy", "show", "hipaa-limited-data-set", cwd=tmp_path)
     tables: dict[str, Any] = json.loads(clinray("tables", "--json", cwd=tmp_path).stdout)["tables"]
     assert {p["name"] for p in listed["policies"]} == {"identified", "pseudonymised", "hipaa-limited-data-set"}
+    assert (shown.returncode, shown.stderr) == (0, "")
     assert "164.514(e)" in shown.stdout
+    assert any(line.startswith("ssn ") and "drop" in line for line in shown.stdout.splitlines())
     assert "hl7v2_observations" in tables
 
 
@@ -120,6 +122,7 @@ def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
         (("ingest", "--source", "in", "--lake", "l3", "--policy", "pseudonymised", "--no-create-keys"), "KEYS_MISSING"),
         (("verify", "nowhere"), "LAKE_MISSING"),
         (("verify", "lake", "--head", "seven"), "HEAD_FORM"),
+        (("verify", "lake", "--trust", "nowhere.pem"), "TRUST_UNREADABLE"),
         (("tables", "nothing"), "TABLE_UNKNOWN"),
     ],
 )
