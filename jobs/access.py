@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.contract import ReadOptions
 from connectors.errors import AccessError, ConfigError
-from connectors.lake import Binding, Lake
+from connectors.lake import Binding, DoneIndex, Lake
+from connectors.lake.lake import lake_identity
+from connectors.lake.log import START
 from connectors.registry import connector
-from connectors.storage import StorageOptions
+from connectors.storage import StorageOptions, open_store
 from jobs.config import KeySettings, Pipeline, StoreSettings, keys_folder
 from jobs.privacy import keys as key_files
 from jobs.privacy import kms
@@ -42,6 +44,60 @@ class Access:
     lake: Lake
     zone: str
     work: Work
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says of where a run writes. head: number and hash of the log's last entry. key_id: empty where
+    there is no key yet."""
+
+    lake: str
+    head: tuple[int, str]
+    zone: str
+    policy: str
+    key_id: str
+    keys_created: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a dry run sees of a lake."""
+
+    about: About
+    done: DoneIndex
+
+
+def about(access: Access) -> About:
+    """What the report of a run says of its lake, as it is now."""
+    lake, keys = access.lake, access.keys
+    return About(lake.uri, lake.head(), access.zone, access.policy.name, keys.key_id, keys.created)
+
+
+def look(pipeline: Pipeline) -> Seen:
+    """The lake as an ingest would find it; nothing is made. Raises ConfigError where the ingest would."""
+    policy = check_policy(pipeline)
+    options = storage_options(pipeline.lake_store)
+    data = keys_folder(pipeline.keys) / key_files.DATA_KEY
+    if not (data.exists() or pipeline.keys.create):
+        raise AccessError("KEYS_MISSING", f"there are no keys in {data.parent}; make them with: clinray keys init")
+    key_id = key_files.load(key_files.reference(data)).key_id if data.exists() else ""
+    zone = policy.zone.value
+    store = open_store(pipeline.lake, options)
+    if lake_identity(store) is None:
+        return Seen(About(store.uri, (0, START), zone, policy.name, key_id), DoneIndex.of(()))
+    lake = Lake.open(pipeline.lake, options)
+    check_binding(lake, zone, Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone))
+    return Seen(About(lake.uri, lake.head(), zone, policy.name, key_id), lake.done(zone))
+
+
+def check_binding(lake: Lake, zone: str, wanted: Binding) -> None:
+    """Raises ConfigError (ZONE_BOUND) if the zone is bound to another; binds nothing."""
+    found = lake.binding(zone)
+    if found is not None and found != wanted:
+        raise ConfigError(
+            "ZONE_BOUND",
+            f"zone {zone} of this lake is bound to another policy, key or time zone; use another lake for this one",
+        )
 
 
 def open_keys(pipeline: Pipeline) -> Keys:
@@ -121,8 +177,11 @@ def open_access(pipeline: Pipeline) -> Access:
 
 def binding(policy: Policy, keys: Keys, time_zone: str) -> Binding:
     """What a zone is bound to. Identified zones hold no pseudonym, so no key binds them."""
-    identified = policy.zone is Zone.IDENTIFIED
-    return Binding(policy.name, policy.digest, "" if identified else keys.key_id, time_zone)
+    return Binding(policy.name, policy.digest, _bound_key(policy, keys.key_id), time_zone)
+
+
+def _bound_key(policy: Policy, key_id: str) -> str:
+    return "" if policy.zone is Zone.IDENTIFIED else key_id
 
 
 def released_tables(format_: str, policy: Policy) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from connectors.errors import ClinrayError, ExitCode
+from connectors.errors import ClinrayError, ConfigError, ExitCode
 
 P = ParamSpec("P")
 
@@ -119,6 +119,8 @@ class _ConsoleLines(logging.Formatter):
 
 def set_up_logs(log_format: str, level: int = logging.WARNING) -> logging.Logger:
     """The logger of the program. Lines carry an event and facts (codes and counts), never content."""
+    if log_format not in ("console", "json"):
+        raise ConfigError("LOG_FORMAT", "logs are written as console or json")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if log_format == "json" else _ConsoleLines())
     logger = logging.getLogger("clinray")

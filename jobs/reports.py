@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobs.access import Access
+from jobs.access import About
 from jobs.console import say, table
 from jobs.wave import Committed
 
@@ -20,7 +20,7 @@ GROUPS = {
 
 
 def run_report(
-    access: Access,
+    about: About,
     *,
     listed: int,
     done: int,
@@ -34,7 +34,7 @@ def run_report(
     totals = {g: {n: sum(c.counts[g][n] for c in committed) for n in names} for g, names in GROUPS.items()}
     if not committed:
         totals["objects"] |= {"listed": listed, "done": done}
-    number, head = access.lake.head()
+    number, head = about.head
     return {
         "run_id": run_id,
         **totals,
@@ -46,11 +46,11 @@ def run_report(
         "bundles": len(bundles),
         "entries": [c.entry.number for c in committed if c.entry is not None],
         "head": {"number": number, "sha256": head},
-        "lake": access.lake.uri,
-        "zone": access.zone,
-        "policy": access.policy.name,
-        "key_id": access.keys.key_id,
-        "keys_created": [str(path) for path in access.keys.created],
+        "lake": about.lake,
+        "zone": about.zone,
+        "policy": about.policy,
+        "key_id": about.key_id,
+        "keys_created": [str(path) for path in about.keys_created],
         "dry_run": dry_run,
         **({"planned": _planned(bundles)} if dry_run else {}),
     }

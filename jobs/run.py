@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import RawObject
-from connectors.lake import Draft
+from connectors.errors import ConfigError, ObjectChanged
+from connectors.lake import DoneIndex, Draft
 from connectors.registry import connector
 from connectors.storage import inventory
 from connectors.storage.listing import list_objects
 from connectors.storage.reading import splittable
-from jobs.access import Access, open_access
+from jobs.access import Access, about, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
 from jobs.config import Pipeline
 from jobs.drafts import Provenance, draft
@@ -69,21 +70,14 @@ def ingest(
     version is in the log. Raises ConfigError, AccessError, LimitExceeded.
     """
     started = time.time()
+    check_source(pipeline, started)
+    if dry_run:
+        return preview(pipeline, retry, started)
     access = open_access(pipeline)
     access.lake.roll_forward()
     access.lake.create_tables(access.zone, written_schemas(connector(pipeline.format), access.work.policy))
-    plan = plan_run(pipeline, access, retry, started)
-    packed = list(pack(plan, pipeline, access))
-    if dry_run:
-        return run_report(
-            access,
-            listed=plan.listed,
-            done=plan.done,
-            bundles=packed,
-            committed=(),
-            seconds=time.time() - started,
-            dry_run=True,
-        )
+    plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
+    packed = list(pack(plan, pipeline))
     identity = run_identity(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )
@@ -95,7 +89,7 @@ def ingest(
             for n, wave in enumerate(waves(packed, pipeline.commit_every))
         ]
     return run_report(
-        access,
+        about(access),
         listed=plan.listed,
         done=plan.done,
         bundles=packed,
@@ -105,12 +99,36 @@ def ingest(
     )
 
 
-def plan_run(pipeline: Pipeline, access: Access, retry: frozenset[str], now: float) -> Plan:
-    """What is new. What is in the log is left out page by page, without being opened."""
-    done = access.lake.done(access.zone)
+def check_source(pipeline: Pipeline, now: float) -> None:
+    """Lists a first page, so that a source that refuses stops the run before anything is written.
+
+    Raises ConfigError, AccessError.
+    """
+    check_policy(pipeline)
+    connector(pipeline.format)
+    try:
+        next(_listing(pipeline, now), None)
+    except ObjectChanged:
+        raise ConfigError("INVENTORY_MISSING", f"there is no inventory {pipeline.objects}") from None
+
+
+def preview(pipeline: Pipeline, retry: frozenset[str], started: float) -> dict[str, Any]:
+    """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
+    seen = look(pipeline)
+    plan = plan_run(pipeline, seen.done, seen.about.head[0], retry, started)
+    packed = list(pack(plan, pipeline))
+    facts: dict[str, Any] = {"listed": plan.listed, "done": plan.done, "bundles": packed}
+    return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
+
+
+def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[str], now: float) -> Plan:
+    """What is new. What is in the log is left out page by page, without being opened.
+
+    head: number of the entry that `done` knows of last.
+    """
     listed = skipped = 0
     new: list[pa.Table] = []
-    for page in _listing(pipeline, access.work, now):
+    for page in _listing(pipeline, now):
         table = as_table(page)
         fresh = np.asarray(done.new(table["uri"].combine_chunks(), table["version"].combine_chunks()), dtype=np.bool_)
         if retry:
@@ -124,29 +142,31 @@ def plan_run(pipeline: Pipeline, access: Access, retry: frozenset[str], now: flo
     objects = sort(new)
     listed -= sum(t.num_rows for t in new) - objects.num_rows
     again = pa.array(np.asarray(done.known_key(objects["uri"].combine_chunks()), dtype=np.bool_))
-    return Plan(objects, again, listed, skipped, access.lake.head()[0])
+    return Plan(objects, again, listed, skipped, head)
 
 
-def _listing(pipeline: Pipeline, work: Work, now: float) -> Iterator[list[RawObject]]:
+def _listing(pipeline: Pipeline, now: float) -> Iterator[list[RawObject]]:
+    options = storage_options(pipeline.source_store)
     if pipeline.objects is not None:
-        return inventory.read(pipeline.objects, work.source_options)
+        return inventory.read(pipeline.objects, options)
     return list_objects(
         pipeline.source,
-        work.source_options,
+        options,
         pattern=pipeline.pattern,
         settle_seconds=pipeline.settle_seconds,
         now_us=int(now * 1e6),
     )
 
 
-def pack(plan: Plan, pipeline: Pipeline, access: Access) -> Iterator[Bundle]:
+def pack(plan: Plan, pipeline: Pipeline) -> Iterator[Bundle]:
     """The plan's bundles."""
+    options = storage_options(pipeline.source_store)
     may_split = connector(pipeline.format).splittable
     return bundles(
         plan.objects,
         size=bundle_size(plan.bytes, pipeline.bundle_bytes),
         again=plan.again,
-        splittable=lambda raw: may_split and splittable(raw, access.work.source_options),
+        splittable=lambda raw: may_split and splittable(raw, options),
     )
 
 

@@ -13,7 +13,7 @@ from connectors.contract import ReadOptions
 from connectors.errors import ConfigError
 from connectors.lake import Draft, Lake
 from connectors.registry import connector
-from jobs.access import Access, Keys, binding, open_keys, storage_options
+from jobs.access import Access, Keys, about, binding, check_binding, open_keys, storage_options
 from jobs.config import KeySettings, Pipeline, StoreSettings
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
@@ -54,15 +54,16 @@ def stage_run(
         raise ConfigError("POLICY_IDENTIFIED", f"the policy {chosen.name} de-identifies nothing; name another")
     settings = KeySettings(folder=keys, create=False)
     pipeline_keys = open_keys(Pipeline(source="-", lake=lake, policy=policy, keys=settings))
-    access = _open(stage, lake, format_, chosen, pipeline_keys, min_score, endpoint, source_zone)
-    access.lake.roll_forward()
-    access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
+    access = _open(stage, lake, format_, chosen, pipeline_keys, min_score, endpoint, source_zone, dry_run)
+    if not dry_run:
+        access.lake.roll_forward()
+        access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
     bundles, listed = _bundles(access, source_zone)
     head = access.lake.head()[0]
     done = listed - len(bundles)
     facts: dict[str, Any] = {"listed": listed, "done": done, "bundles": bundles}
     if dry_run:
-        return run_report(access, **facts, committed=(), seconds=time.time() - started, dry_run=True)
+        return run_report(about(access), **facts, committed=(), seconds=time.time() - started, dry_run=True)
     digest = run_identity(stage, format_, str(min_score), source_zone)
     versions = (bundle.spans[0].object.version for bundle in bundles)
     identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)
@@ -77,7 +78,7 @@ def stage_run(
             committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head))
             for n in range(0, len(bundles), COMMIT_EVERY)
         ]
-    return run_report(access, **facts, committed=committed, seconds=time.time() - started, run_id=identity)
+    return run_report(about(access), **facts, committed=committed, seconds=time.time() - started, run_id=identity)
 
 
 def _bundles(access: Access, source_zone: str) -> tuple[list[Bundle], int]:
@@ -99,6 +100,7 @@ def _open(
     min_score: float | None,
     endpoint: str | None,
     source_zone: str,
+    dry_run: bool,
 ) -> Access:
     options = storage_options(StoreSettings(endpoint=endpoint))
     lake = Lake.open(uri, options, signer=keys.signing)
@@ -107,7 +109,10 @@ def _open(
     before = lake.binding(source_zone)
     if before is None:
         raise ConfigError("ZONE_EMPTY", f"the zone {source_zone} of this lake holds nothing; run the stage before it")
-    lake.bind(zone, binding(policy, keys, before.time_zone))
+    wanted = binding(policy, keys, before.time_zone)
+    check_binding(lake, zone, wanted)
+    if not dry_run:
+        lake.bind(zone, wanted)
     work = Work(
         format=format_,
         source="",

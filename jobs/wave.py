@@ -121,7 +121,7 @@ class Committer:
         raise LimitExceeded(
             "QUARANTINE_LIMIT",
             f"{records['quarantined']} of {records['read']} records would be quarantined, more than the limit of "
-            f"{self.max_quarantine:.0%}; nothing was committed",
+            f"{self.max_quarantine:g} of them; nothing of this commit was written",
         )
 
 

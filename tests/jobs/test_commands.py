@@ -124,6 +124,10 @@ def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
         (("verify", "lake", "--head", "seven"), "HEAD_FORM"),
         (("verify", "lake", "--trust", "nowhere.pem"), "TRUST_UNREADABLE"),
         (("tables", "nothing"), "TABLE_UNKNOWN"),
+        (
+            ("ingest", "--source", "in", "--lake", "l2", "--policy", "pseudonymised", "--log-format", "wrong"),
+            "LOG_FORMAT",
+        ),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_2(lake: Path, arguments: tuple[str, ...], code: str) -> None:

@@ -198,7 +198,7 @@ def test_the_identified_zone_puts_each_message_together_again(tmp_path: Path, ke
     assert joined == message("1").replace(b"\r", b"\r\n") + message("2").replace(b"\r", b"\r\n")
 
 
-def test_a_dry_run_writes_no_entry(tmp_path: Path, keys: Path) -> None:
+def test_a_dry_run_writes_nothing(tmp_path: Path, keys: Path) -> None:
     from jobs.config import load_pipeline
     from jobs.run import ingest
 
@@ -208,4 +208,33 @@ def test_a_dry_run_writes_no_entry(tmp_path: Path, keys: Path) -> None:
     report = ingest(pipeline, dry_run=True)
     assert report["planned"] == {"objects": 1, "bytes": len(file_of("1")), "bundles": 1}
     assert report["head"]["number"] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     json.dumps(report)
+
+
+def test_a_dry_run_over_a_lake_plans_what_is_new_and_changes_nothing(tmp_path: Path, keys: Path) -> None:
+    from jobs.config import load_pipeline
+    from jobs.run import ingest
+
+    source = write(tmp_path / "in", {"a.hl7": file_of("1")})
+    run(source, tmp_path / "lake", keys)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    write(source, {"b.hl7": file_of("2")})
+    settings = {"source": str(source), "lake": str(tmp_path / "lake"), "policy": "pseudonymised"}
+    pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=keys, create_keys=True)
+    report = ingest(pipeline, dry_run=True)
+    other = pipeline.model_copy(update={"policy": "hipaa-limited-data-set"})
+    with pytest.raises(ConfigError) as caught:
+        ingest(other, dry_run=True)
+    assert (report["planned"]["objects"], report["objects"]["done"]) == (1, 1)
+    assert caught.value.code == "ZONE_BOUND"
+    assert sorted(path for path in tmp_path.rglob("*")) == sorted([*before, source / "b.hl7"])
+
+
+def test_a_source_that_is_not_there_leaves_nothing_behind(tmp_path: Path, keys: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(tmp_path / "none", tmp_path / "lake", keys)
+    with pytest.raises(ConfigError) as no_inventory:
+        run(tmp_path, tmp_path / "lake", keys, objects=str(tmp_path / "none.csv"))
+    assert (caught.value.code, no_inventory.value.code) == ("SOURCE_MISSING", "INVENTORY_MISSING")
+    assert list(tmp_path.iterdir()) == []
