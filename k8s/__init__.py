@@ -1,0 +1,1 @@
+"""Kubernetes tooling: render, submit, watch and gate the RayJobs of a pipeline."""
