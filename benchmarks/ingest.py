@@ -30,10 +30,10 @@ class Peer:
     spark: bool = False
     slow: bool = False
 
-    def side(self, source: Path, identified: bool = False) -> Side:
+    def side(self, source: Path, *flags: str) -> Side:
         python = spark_python() if self.spark else sys.executable
         command = (python, "-m", f"benchmarks.peers.{self.module}", "--source", str(source), "--cpus", "2")
-        return Side(self.module, (*command, *(["--identified"] if identified else [])))
+        return Side(self.module, (*command, *flags))
 
 
 PEERS = (
@@ -65,6 +65,11 @@ class Bench:
     def small_source(self) -> Path:
         files = max(1, min(self.count, IDENTIFIED_MESSAGES) // messages.MESSAGES_OF_A_FILE)
         return messages.link_first(self.source, self.folder / "small", files)
+
+    @property
+    def warm(self) -> tuple[str, ...]:
+        """What has a side work on a few files before its clock starts."""
+        return ("--warm", str(self.small_source))
 
     def measure(self, sides: Sequence[Side], slow: Sequence[str] = ()) -> dict[str, list[Run]]:
         """The sides in alternation, the slow ones in the first round only."""
@@ -103,7 +108,7 @@ def warm(bench: Bench) -> None:
 
 def identified_values(bench: Bench, peers: Sequence[Peer]) -> dict[str, str]:
     """Every value of every column that both have, on a run that keeps identities. Peer → what differs, or nothing."""
-    sides = [ours(bench.small_source, "--identified"), *(p.side(bench.small_source, identified=True) for p in peers)]
+    sides = [ours(bench.small_source, "--identified"), *(p.side(bench.small_source, "--identified") for p in peers)]
     out = bench.folder / "identified"
     harness.alternate(sides, 1, out)
     mine = compare.our_relation(out / "ours" / "lake", identified=True)
@@ -119,10 +124,10 @@ def _difference(check: compare.Check, mine: str, folder: Path) -> str:
 
 
 def against_peers(bench: Bench, peers: Sequence[Peer], source: Path, work: str) -> list[Row]:
-    """A row a peer: seconds inside (engines started), whole processes in the note."""
+    """A row a peer: seconds inside (engines started, a few files worked on before), whole processes in the note."""
     present = [p for p in peers if p.module not in bench.missing]
     differ = identified_values(bench, present)
-    sides = [ours(source), *(p.side(source) for p in present)]
+    sides = [ours(source, *bench.warm), *(p.side(source, *bench.warm) for p in present)]
     measured = bench.measure(sides, slow=[p.module for p in present if p.slow])
     mine = compare.our_relation(bench.folder / "out" / "ours" / "lake", identified=False)
     rows = []
@@ -162,8 +167,8 @@ def single_file(bench: Bench) -> list[Row]:
 
 
 def processors(bench: Bench) -> list[Row]:
-    one = ours(bench.source, name="one", processors=1, cpus=1)
-    two = ours(bench.source, name="two", processors=2)
+    one = ours(bench.source, *bench.warm, name="one", processors=1, cpus=1)
+    two = ours(bench.source, *bench.warm, name="two", processors=2)
     measured = bench.measure([two, one])
     low_high = harness.spread(measured["one"], measured["two"])
     a, b = harness.median(measured["two"]), harness.median(measured["one"])
@@ -183,7 +188,7 @@ def memory(bench: Bench) -> list[Row]:
 
 def audit(bench: Bench) -> list[Row]:
     names = ("with", "without")
-    measured = bench.measure([ours(bench.source, "--audit", name, name=name) for name in names])
+    measured = bench.measure([ours(bench.source, *bench.warm, "--audit", name, name=name) for name in names])
     low_high = harness.spread(measured["with"], measured["without"])
     a, b = (harness.median(measured[name]) for name in names)
     note = (

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import time
 from pathlib import Path
 
 import ray
 
-from benchmarks.peers.program import report
+from benchmarks.peers.program import Arguments, argument_parser, checked, clocked, report
 from benchmarks.unaudited import with_audit, without_audit
 
 HOOKS = {"with": with_audit, "without": without_audit}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--identified", action="store_true")
+    parser = argument_parser()
     parser.add_argument(
         "--audit", choices=HOOKS, help="start Ray's workers by a hook that leaves the audit, or takes it"
     )
     chosen = parser.parse_args()
-    chosen.out.mkdir(parents=True, exist_ok=True)
+    arguments = checked(chosen)
     hook = HOOKS[chosen.audit] if chosen.audit else None
     if hook:
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # for the workers, to whom the hook goes by name
     ray.init(
-        num_cpus=chosen.cpus,
+        num_cpus=arguments.cpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
@@ -39,30 +33,28 @@ def main() -> None:
     )
     if hook:
         hook()
-    seconds, rows = ingest(chosen)
-    report(seconds, rows)
+    report(*clocked(arguments, ingest))
     ray.shutdown()
 
 
-def ingest(chosen: argparse.Namespace) -> tuple[float, int]:
-    """Seconds of one run into a new lake, and records written."""
+def ingest(arguments: Arguments) -> int:
+    """Records written by one run into a new lake."""
     from jobs.config import load_pipeline
     from jobs.run import ingest as run
 
-    begun = time.perf_counter()
     settings = {
-        "source": str(chosen.source),
+        "source": str(arguments.source),
         "format": "hl7v2",
-        "lake": str(chosen.out / "lake"),
-        "policy": "identified" if chosen.identified else "pseudonymised",
-        "allow_identified": chosen.identified,
+        "lake": str(arguments.out / "lake"),
+        "policy": "identified" if arguments.identified else "pseudonymised",
+        "allow_identified": arguments.identified,
     }
-    pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=chosen.out / "keys", create_keys=True)
-    said = run(pipeline, cpus=chosen.cpus, dry_run=False, progress=None)
-    seconds = time.perf_counter() - begun
+    keys = arguments.out / "keys"
+    pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=keys, create_keys=True)
+    said = run(pipeline, cpus=arguments.cpus, dry_run=False, progress=None)
     if said["objects"]["deferred"] or said["records"]["quarantined"]:
         raise RuntimeError(f"not everything was written: {said['objects']}, {said['records']}")
-    return seconds, int(said["records"]["written"])
+    return int(said["records"]["written"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from connectors.storage import open_store
 from jobs.inputs import run_identity
 from jobs.leaves import Leaves
 from jobs.outlet import Outlet
-from jobs.privacy.keys import load
+from jobs.privacy.keys import opened
 from jobs.stages import deidentify_tables, written_schemas
 from jobs.work import Work
 
@@ -28,7 +28,7 @@ def envelope_parts(leaves: Sequence[Leaves], work: Work) -> tuple[Part, ...]:
     if not tables[reader.findings_table].num_rows:
         return ()
     if work.policy is not None and work.keys is not None:
-        tables = deidentify_tables(tables, reader, work.policy, load(work.keys))
+        tables = deidentify_tables(tables, reader, work.policy, opened(work.keys))
     identity = run_identity("envelopes", *(leaf.identity for leaf in split))[:16]
     store = open_store(work.lake, work.lake_options)
     outlet = Outlet(store, work.zone, identity, written_schemas(reader, work.policy), work.part_bytes)

@@ -16,7 +16,7 @@ from jobs.leaves import Leaves, SpanOutcome
 from jobs.names import bundle_name
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
-from jobs.privacy.keys import Keyring, load
+from jobs.privacy.keys import Keyring, opened
 from jobs.stages import Validated, deidentify_tables, rejected, validate, written_schemas
 from jobs.work import Work
 
@@ -27,7 +27,7 @@ def process_parts(bundle: Bundle, work: Work) -> Leaves:
     reader = connector(work.format)
     read = {name: _rows(store, bundle.parts, spec) for name, spec in sorted(reader.tables.items())}
     checked = validate(read, reader, work.min_score) if work.validate else Validated(read, _no_rows(read, reader))
-    keys = load(work.keys) if work.keys is not None else None
+    keys = opened(work.keys) if work.keys is not None else None
     name = bundle_name(bundle.identity, keys)
     outlet = Outlet(store, work.zone, name, written_schemas(reader, work.policy), work.part_bytes)
     low = rejected(checked.left_out, np.zeros(checked.left_out.num_rows, np.int64))

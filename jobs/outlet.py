@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
 from connectors.lake import QUARANTINE, Part, PartWriter
+from connectors.lake.parts import Puts
 from connectors.storage import Store
+
+AT_ONCE = 6
+"""Parts of a bundle that may be on their way to the store at the same time."""
+
+
+class Uploads:
+    """Puts that go on while the next part is encoded: that a store has made bytes safe is mostly waited for."""
+
+    def __init__(self, store: Puts) -> None:
+        self._store = store
+        self._pool = ThreadPoolExecutor(AT_ONCE, "part")
+        self._going: deque[Future[None]] = deque()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Begin to write an object. Raises what an earlier one met."""
+        if len(self._going) == AT_ONCE:
+            self._going.popleft().result()
+        self._going.append(self._pool.submit(self._store.put, key, data))
+
+    def finish(self) -> None:
+        """Wait until all are written. Raises what one of them met."""
+        while self._going:
+            self._going.popleft().result()
+        self._pool.shutdown()
 
 
 class Outlet:
     """The part writers of a bundle."""
 
     def __init__(self, store: Store, zone: str, bundle: str, schemas: Mapping[str, pa.Schema], part_bytes: int) -> None:
-        self._store = store
+        self._uploads = Uploads(store)
         self._zone = zone
         self._bundle = bundle
         self._schemas = schemas
@@ -35,13 +62,15 @@ class Outlet:
     def _writer(self, name: str, schema: pa.Schema) -> PartWriter:
         if name not in self._writers:
             self._writers[name] = PartWriter(
-                self._store, self._zone, name, self._bundle, schema, target_bytes=self._part_bytes
+                self._uploads, self._zone, name, self._bundle, schema, target_bytes=self._part_bytes
             )
         return self._writers[name]
 
     def close(self) -> tuple[Part, ...]:
-        """Every part, tables in the order of their names."""
-        return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
+        """Every part, tables in the order of their names; all of them are in the store then."""
+        parts = tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
+        self._uploads.finish()
+        return parts
 
 
 def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:

@@ -18,7 +18,7 @@ from jobs.leaves import Leaves, SpanOutcome
 from jobs.names import bundle_name
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
-from jobs.privacy.keys import load
+from jobs.privacy.keys import opened
 from jobs.records import Written, without
 from jobs.stages import deidentify_tables, object_findings, rejected, validate, written_schemas
 from jobs.tally import Tally
@@ -36,7 +36,7 @@ class Passage:
         self._bundle = bundle
         self._work = work
         self._connector = connector(work.format)
-        self._keys = load(work.keys) if work.keys is not None else None
+        self._keys = opened(work.keys) if work.keys is not None else None
         self._name = bundle_name(bundle.identity, self._keys)
         self._tally = Tally(bundle.spans)
         self._intake = Intake(bundle.spans, work.source_options, set_aside)

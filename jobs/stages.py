@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import REJECTS, Connector
-from jobs.privacy.engine import deidentified_spec, deidentify
+from jobs.privacy.engine import Shared, deidentified_spec, deidentify
 from jobs.privacy.keys import Keyring
 from jobs.privacy.policy import Policy
 from jobs.records import without
@@ -42,10 +42,11 @@ def deidentify_tables(
 ) -> dict[str, pa.Table]:
     """Every table that the policy lets out, in the schema it lets out."""
     written = {}
+    shared = Shared()
     for name, table in tables.items():
         spec = connector.tables[name]
         if deidentified_spec(spec, policy) is not None:
-            written[name] = deidentify(table, spec, policy, keys)
+            written[name] = deidentify(table, spec, policy, keys, shared)
     return written
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Iterator
 
 import pandas as pd
@@ -12,7 +11,7 @@ import ray
 from ray.data.block import Block
 from ray.data.datasource import FileBasedDatasource
 
-from benchmarks.peers.program import KEY, parse, report
+from benchmarks.peers.program import KEY, Arguments, clocked, parse, report
 
 TIMES = ("message_time", "birth_date", "admit_time", "observed_time")
 
@@ -87,17 +86,18 @@ def deidentify(batch: pd.DataFrame, identified: bool) -> pd.DataFrame:
     return batch
 
 
+def convert(arguments: Arguments) -> None:
+    data = ray.data.read_datasource(HL7Files(str(arguments.source)))
+    data = data.map_batches(deidentify, batch_format="pandas", fn_kwargs={"identified": arguments.identified})
+    data.write_parquet(str(arguments.out))
+
+
 def main() -> None:
     arguments = parse()
     ray.init(num_cpus=arguments.cpus, include_dashboard=False, log_to_driver=False, configure_logging=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    begun = time.perf_counter()
-    data = ray.data.read_datasource(HL7Files(str(arguments.source)))
-    data = data.map_batches(deidentify, batch_format="pandas", fn_kwargs={"identified": arguments.identified})
-    data.write_parquet(str(arguments.out))
-    seconds = time.perf_counter() - begun
-    rows = ray.data.read_parquet(str(arguments.out)).count()
-    report(seconds, rows)
+    seconds, _ = clocked(arguments, convert)
+    report(seconds, ray.data.read_parquet(str(arguments.out)).count())
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Iterator
 
 import hl7
 import pandas as pd
 
-from benchmarks.peers.program import KEY, parse, report
+from benchmarks.peers.program import KEY, Arguments, clocked, parse, report
 from benchmarks.peers.spark_session import session
 
 TEXTS = {
@@ -73,14 +72,16 @@ def deidentified(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def write(arguments: Arguments) -> None:
+    text = session(arguments.cpus).read.option("lineSep", "\rMSH|").text(str(arguments.source))
+    flat = text.mapInPandas(lambda batches: convert(batches, arguments.identified), SCHEMA)
+    flat.write.mode("overwrite").option("compression", "zstd").parquet(str(arguments.out))
+
+
 def main() -> None:
     arguments = parse()
     spark = session(arguments.cpus)
-    begun = time.perf_counter()
-    text = spark.read.option("lineSep", "\rMSH|").text(str(arguments.source))
-    flat = text.mapInPandas(lambda batches: convert(batches, arguments.identified), SCHEMA)
-    flat.write.mode("overwrite").option("compression", "zstd").parquet(str(arguments.out))
-    seconds = time.perf_counter() - begun
+    seconds, _ = clocked(arguments, write)
     report(seconds, spark.read.parquet(str(arguments.out)).count())
     spark.stop()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from pyspark.sql import Column, DataFrame, functions
 
-from benchmarks.peers.program import KEY, Arguments, parse, report
+from benchmarks.peers.program import KEY, Arguments, clocked, parse, report
 from benchmarks.peers.spark_session import session
 
 TIMES = ("message_time", "birth_date", "admit_time", "observed_time")
@@ -83,14 +81,16 @@ def deidentify(flat: DataFrame) -> DataFrame:
     return flat.select(*(changed.get(name, functions.col(name)).alias(name) for name in flat.columns))
 
 
+def convert(arguments: Arguments) -> None:
+    flat = columns(messages(arguments, session(arguments.cpus)))
+    flat = flat if arguments.identified else deidentify(flat)
+    flat.write.mode("overwrite").option("compression", "zstd").parquet(str(arguments.out))
+
+
 def main() -> None:
     arguments = parse()
     spark = session(arguments.cpus)
-    begun = time.perf_counter()
-    flat = columns(messages(arguments, spark))
-    flat = flat if arguments.identified else deidentify(flat)
-    flat.write.mode("overwrite").option("compression", "zstd").parquet(str(arguments.out))
-    seconds = time.perf_counter() - begun
+    seconds, _ = clocked(arguments, convert)
     report(seconds, spark.read.parquet(str(arguments.out)).count())
     spark.stop()
 

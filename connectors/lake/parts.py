@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ import pyarrow.parquet as pq
 
 from connectors.errors import ConfigError
 from connectors.lake.layout import table_path
-from connectors.storage import Store
 
 GROUP_ROWS = 1 << 16
 """Rows of a row group; the last one of a part may have fewer."""
@@ -66,6 +66,12 @@ class Part:
     bundle: str
 
 
+class Puts(Protocol):
+    """Where parts go: a store, or what hands them to one."""
+
+    def put(self, key: str, data: bytes) -> None: ...
+
+
 class PartWriter:
     """Writes one table's rows of one bundle as parts of about `target_bytes` under names made from their content.
 
@@ -74,7 +80,7 @@ class PartWriter:
     """
 
     def __init__(
-        self, store: Store, zone: str, table: str, bundle: str, schema: pa.Schema, target_bytes: int = TARGET_BYTES
+        self, store: Puts, zone: str, table: str, bundle: str, schema: pa.Schema, target_bytes: int = TARGET_BYTES
     ) -> None:
         if not _BUNDLE.fullmatch(bundle):
             raise ConfigError("BUNDLE_NAME", "a bundle's identity has other characters than 0-9 and a-z")
@@ -136,7 +142,8 @@ class PartWriter:
         self._writer, self._sink, self._rows = None, None, 0
 
 
-def writer_options(schema: pa.Schema) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def writer_options(schema: pa.Schema) -> Mapping[str, Any]:
     """Every option of the Parquet writer that has a say in the bytes of a part.
 
     Text and fractions are written through a dictionary (codes, units, tokens of a patient repeat), other types plain.
@@ -161,6 +168,7 @@ def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
         yield path, kind
 
 
+@lru_cache(maxsize=256)
 def plain(schema: pa.Schema) -> pa.Schema:
     """The schema without metadata, dictionary types as the types of their values."""
     fields = []
@@ -189,7 +197,11 @@ def group_rows(table: pa.Table, *, last: bool) -> int:
     """
     head = table.slice(0, GROUP_ROWS)
     enough = last or head.num_rows == GROUP_ROWS
-    if sum(_total(chunk) for column in head.columns for chunk in column.chunks) < GROUP_BYTES:
+    # What the rows take in memory is never less than their text and binary values.
+    if (
+        head.nbytes < GROUP_BYTES
+        or sum(_total(chunk) for column in head.columns for chunk in column.chunks) < GROUP_BYTES
+    ):
         return head.num_rows if enough else 0
     sizes = np.zeros(head.num_rows, np.int64)
     for column in head.columns:
@@ -213,6 +225,11 @@ def _offsets(array: pa.Array) -> Sizes | None:
     return np.frombuffer(buffer, np.int64 if large else np.int32)[array.offset : array.offset + len(array) + 1].astype(
         np.int64
     )
+
+
+def _values(table: pa.Table) -> int:
+    """Bytes of the text and binary values of a table."""
+    return sum(_total(chunk) for column in table.columns for chunk in column.chunks)
 
 
 def _total(array: pa.Array) -> int:

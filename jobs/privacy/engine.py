@@ -5,9 +5,9 @@ Rows keep their order and number. Nothing depends on time or chance: equal input
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from jobs.privacy.policy import Policy, Zone
 from jobs.privacy.routed import treat_rows
 
 RECORD_ID = "_record_id"
+_OF_RECORDS = frozenset({Category.OBJECT_KEY, Category.RECORD_DIGEST, Category.PATIENT_KEY})
+"""What stands in the same form in every table."""
+Made = TypeVar("Made")
 _KEEP = Keep()
 
 
@@ -54,9 +57,34 @@ def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
     return _treatments(spec, policy).schema
 
 
-def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) -> pa.Table:
+class Shared:
+    """What was made of arrays that several tables of a chunk share, so that it is made once.
+
+    An array is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
+
+    def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:
+        """make(), once for each purpose and arrays."""
+        key = (purpose, *(_place(array) for array in arrays))
+        if key not in self._made:
+            self._made[key] = (make(), arrays)
+        made: Made = self._made[key][0]
+        return made
+
+
+def _place(array: pa.Array) -> Hashable:
+    return (array.offset, len(array), *(None if b is None else b.address for b in array.buffers()))
+
+
+def deidentify(
+    table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring, shared: Shared | None = None
+) -> pa.Table:
     """The table under the policy, in exactly the schema that `deidentified_spec` gives.
 
+    shared: of the tables of one chunk, under this policy and these keys.
     Raises ConfigError if the table is not that of the spec, or is one that the policy's zone does not get.
     """
     if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
@@ -64,7 +92,7 @@ def deidentify(table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) 
     unknown = sorted(set(table.column_names) ^ {c.name for c in spec.columns})
     if unknown:
         raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
-    work = _Table(table, spec, policy, keys)
+    work = _Table(table, spec, policy, keys, shared or Shared())
     treatments = _treatments(spec, policy)
     return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
 
@@ -110,10 +138,10 @@ def _field(column: Column, kind: pa.DataType, action: str) -> pa.Field:
 class _Table:
     """A table at work: what several columns need is made once."""
 
-    def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring) -> None:
-        self._table, self._spec, self._policy, self._keys = table, spec, policy, keys
+    def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring, shared: Shared) -> None:
+        self._table, self._spec, self._policy, self._keys, self._shared = table, spec, policy, keys, shared
         self._column = cache(self._single)
-        self._chance = cache(self._chances)
+        self._null = cache(self._nulls)
 
     def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
         column, action, field, main = treatment
@@ -121,13 +149,17 @@ class _Table:
         if values.type != column.type:
             raise ConfigError("COLUMN_TYPE", f"column {self._spec.name}.{column.name} is not of the type of its spec")
         if values.null_count == len(values):
-            return pa.nulls(len(values), field.type)
+            return self._null(field.type)
         if action is None:
             return self._routed(column, main)
         if action.name == "keep":
             return values
         single = self._column(column.name)
-        return action.companion(single) if main is not None else action.apply(single, self._rows(column))
+        if main is not None:
+            return action.companion(single)
+        if column.category in _OF_RECORDS:
+            return self._shared.once(column.category, [single], lambda: action.apply(single, self._rows(column)))
+        return action.apply(single, self._rows(column))
 
     def _routed(self, column: Column, main: Column | None) -> pa.Array:
         leading = main or column
@@ -154,22 +186,30 @@ class _Table:
     def _companion(self, column: Column | None) -> pa.Array | None:
         return None if column is None else self._column(column.name)
 
+    def _nulls(self, kind: pa.DataType) -> pa.Array:
+        return pa.nulls(self._table.num_rows, kind)
+
     def _single(self, name: str) -> pa.Array:
         chunks = self._table.column(name)
         return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
 
-    def _chances(self) -> npt.NDArray[np.uint64]:
+    def _chance(self) -> npt.NDArray[np.uint64]:
         """uint64[n]: a number a patient; for rows without one, a number a record."""
         records = self._column(RECORD_ID)
         key = self._spec.patient_key
         if not key or key not in self._table.column_names:
-            return _chance_of(records, self._keys.subkey("shift", "record", 32))
+            return self._shared.once("chance", [records], lambda: self._chance_of_records(records))
         patients = self._column(key)
+        return self._shared.once("chance", [records, patients], lambda: self._chance_of_patients(records, patients))
+
+    def _chance_of_records(self, records: pa.Array) -> npt.NDArray[np.uint64]:
+        return _chance_of(records, self._keys.subkey("shift", "record", 32))
+
+    def _chance_of_patients(self, records: pa.Array, patients: pa.Array) -> npt.NDArray[np.uint64]:
         out = _chance_of(patients, self._keys.subkey("shift", "patient", 32), normalise)
         if patients.null_count:
             without = np.asarray(pc.is_null(patients).to_numpy(zero_copy_only=False))
-            subkey = self._keys.subkey("shift", "record", 32)
-            out[without] = _chance_of(records.filter(pc.is_null(patients)), subkey)
+            out[without] = self._chance_of_records(records.filter(pc.is_null(patients)))
         return out
 
 

@@ -13,6 +13,7 @@ import secrets
 import stat
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,20 +57,25 @@ class Keyring:
     a task is given its KeyReference and loads it itself.
     """
 
-    __slots__ = ("_root", "epoch", "key_id")
+    __slots__ = ("_root", "_subkeys", "epoch", "key_id")
 
     def __init__(self, root: bytes, epoch: int = 1) -> None:
         if len(root) != ROOT_BYTES:
             raise ConfigError("KEY_DAMAGED", f"the data key is not {ROOT_BYTES} bytes long; restore it from its backup")
         self._root = Secret(root)
+        self._subkeys: dict[tuple[str, str, int], Secret] = {}
         self.epoch = epoch
         self.key_id: str = hashlib.sha256(self.subkey("key-id", "", 32)).hexdigest()[:16]
         """Public fingerprint of root and epoch: 16 hexadecimal digits."""
 
     def subkey(self, purpose: str, domain: str, length: int) -> bytes:
         """`length` bytes for one purpose ("token", "hash", "shift") in one domain ("patient")."""
-        info = f"clinray/1/{purpose}/{domain}/{self.epoch}".encode()
-        return HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=info).derive(self._root.reveal())
+        wanted = (purpose, domain, length)
+        if wanted not in self._subkeys:
+            info = f"clinray/1/{purpose}/{domain}/{self.epoch}".encode()
+            derivation = HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=info)
+            self._subkeys[wanted] = Secret(derivation.derive(self._root.reveal()))
+        return self._subkeys[wanted].reveal()
 
     def __repr__(self) -> str:
         return f"Keyring(key_id={self.key_id!r}, epoch={self.epoch})"
@@ -82,12 +88,14 @@ class Keyring:
 class KeyReference:
     """Where a task finds the data key; holds no secret and pickles.
 
-    Either `path`, the absolute path of a key file, or `wrapped`, a key that only the key service can open.
+    Either `path`, the absolute path of a key file, or `wrapped`, a key that only the key service can open. key_id: the
+    fingerprint of the key that was there when the reference was made.
     """
 
     path: str = ""
     wrapped: WrappedKey | None = None
     epoch: int = 1
+    key_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,8 +164,20 @@ def reference(path: Path) -> KeyReference:
     """The reference to a key file; a wrapped key travels in it, so that a task needs no file."""
     file = _parsed(path)
     if file.wrapped is not None:
-        return KeyReference(wrapped=file.wrapped, epoch=file.epoch)
-    return KeyReference(path=str(path.absolute()), epoch=file.epoch)
+        return KeyReference(wrapped=file.wrapped, epoch=file.epoch, key_id=file.id)
+    return KeyReference(path=str(path.absolute()), epoch=file.epoch, key_id=file.id)
+
+
+def opened(reference: KeyReference) -> Keyring:
+    """`load`, once in a process for a reference: else each bundle's task would ask the key service anew."""
+    wrapped = reference.wrapped.model_dump_json() if reference.wrapped is not None else ""
+    return _opened(reference.path, wrapped, reference.epoch, reference.key_id)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: str, wrapped: str, epoch: int, key_id: str) -> Keyring:
+    key = WrappedKey.model_validate_json(wrapped) if wrapped else None
+    return load(KeyReference(path, key, epoch, key_id))
 
 
 def load(reference: KeyReference) -> Keyring:
@@ -171,7 +191,7 @@ def load(reference: KeyReference) -> Keyring:
     except (binascii.Error, ValueError):
         raise _damaged(path) from None
     keyring = Keyring(root, file.epoch)
-    if keyring.key_id != file.id:
+    if keyring.key_id != file.id or reference.key_id not in ("", file.id):
         raise _damaged(path)
     return keyring
 

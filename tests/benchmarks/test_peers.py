@@ -49,7 +49,7 @@ def peer(request: pytest.FixtureRequest, missing: Mapping[str, str]) -> Peer:
 
 
 def test_identified_values_equal_ours(peer: Peer, source: Path, identified: str, tmp_path: Path) -> None:
-    run = harness.run_once(peer.side(source, identified=True), tmp_path)
+    run = harness.run_once(peer.side(source, "--identified"), tmp_path)
     assert run.said["rows"] == COUNT
     assert compare.identified(identified, compare.peer_relation(tmp_path), COLUMNS) == COUNT
 
@@ -75,3 +75,11 @@ def test_the_command_writes_page_plot_and_json(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "benchmarks", "--scale", "small", "--only", "tokens")
     harness.run_once(harness.Side("benchmarks", command), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["RESULTS.md", "results.json", "results.svg"]
+
+
+def test_a_side_that_warms_up_writes_the_same_and_leaves_nothing_else(source: Path, tmp_path: Path) -> None:
+    careful, few = PEERS[0], messages.link_first(source, tmp_path / "few", 2)
+    cold = harness.run_once(careful.side(source), tmp_path / "work" / "cold")
+    warm = harness.run_once(careful.side(source, "--warm", str(few)), tmp_path / "work" / "warm")
+    assert warm.said["rows"] == cold.said["rows"] == COUNT
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["cold", "warm"]

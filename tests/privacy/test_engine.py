@@ -173,3 +173,27 @@ def test_routed_times_and_their_parts_follow_the_row() -> None:
     assert moved.seconds == 0
     assert 1 <= moved.days <= 365
     assert (time[at["ssn"]], digits[at["ssn"]], digits[at["event_date"]]) == (None, None, 14)
+
+
+def test_tables_that_share_arrays_come_out_as_if_each_were_alone() -> None:
+    rules, keys, spec = policy.load("pseudonymised"), made_up.keyring(), made_up.spec()
+    whole = made_up.table()
+    tables = [whole, whole.slice(0, 30), whole.slice(30), whole.take(list(range(59, -1, -1)))]
+    shared = engine.Shared()
+    for table in tables:
+        alone = engine.deidentify(table, spec, rules, keys)
+        assert engine.deidentify(table, spec, rules, keys, shared).equals(alone)
+
+
+def test_what_follows_from_shared_arrays_alone_is_made_once() -> None:
+    made: list[int] = []
+    shared, array = engine.Shared(), pa.array(["a", "b"])
+    for each in (array, array, array[1:], pa.array(["a", "b"])):
+        shared.once("length", [each], lambda each=each: made.append(len(each)))
+    assert made == [2, 1, 2]
+
+
+def test_an_array_is_kept_while_what_was_made_of_it_is() -> None:
+    shared = engine.Shared()
+    results = [shared.once("text", [a], a.to_pylist) for a in (pa.array([str(n)] * 99) for n in range(50))]
+    assert [result[0] for result in results] == [str(n) for n in range(50)]

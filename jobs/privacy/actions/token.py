@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,6 +41,7 @@ class Token(Action):
         return "reversible token"
 
 
+@lru_cache(maxsize=64)
 def column_cipher(keys: Keyring, domain: str) -> ColumnSIV:
     """The cipher of a domain."""
     return ColumnSIV(keys.subkey("token", domain, SUBKEY_BYTES))
