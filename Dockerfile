@@ -3,7 +3,7 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
-RUN python -m venv /opt/clinray
+RUN python3 -m venv /opt/clinray
 ENV PATH=/opt/clinray/bin:$PATH
 COPY requirements.lock /build/
 RUN pip install --quiet --no-compile --require-hashes -r /build/requirements.lock
