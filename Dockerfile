@@ -13,21 +13,29 @@ COPY jobs /build/jobs
 COPY k8s /build/k8s
 COPY helm /build/helm
 RUN pip install --quiet --no-compile --no-deps /build
-# Nothing of this is used at run time: other packages' tests, type stubs, headers, Java archives, the dashboard's page.
-RUN cd /opt/clinray/lib/python3*/site-packages \
-    && find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
-    && rm -rf ray/jars ray/dashboard/client/build/static pyarrow/include pyarrow/src pyarrow/tests numpy/_core/include \
-        plotly/package_data/datasets pip setuptools \
-    && find . -name '*.pyi' -delete && find . -name '*.a' -delete
-# Bytecode and kernels are compiled now, because a read-only root keeps neither. The processor is fixed, so that the
-# kernels fit every node: amd64 machines since 2013; on arm64 build with NUMBA_CPU=generic.
+# Nothing of this is used at run time: other packages' tests, type stubs, headers, Java archives, symbols, Ray's
+# dashboard page and its reinforcement learning, Arrow Flight, and what moto has for other services than storage.
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends binutils \
+    && cd /opt/clinray/lib/python3*/site-packages \
+    && rm -rf */tests \
+    && rm -rf ray/jars ray/rllib ray/llm pyarrow/include pyarrow/src pyarrow/*flight* numpy/_core/include \
+        kubernetes/aio cfnlint sympy isympy.py networkx mpmath graphql pip setuptools \
+    && find ray/dashboard/client/build/static -type f -delete \
+    && find . -name '*.pyi' -delete && find . -name '*.a' -delete \
+    && strip --strip-unneeded llvmlite/binding/libllvmlite.so zstandard/*.so obstore/*.so ray/_raylet.so \
+        ray/core/src/ray/raylet/raylet ray/core/src/ray/gcs/gcs_server
+# Kernels and bytecode are compiled now, because a read-only root keeps neither: of Clinray and Ray all, of others what
+# a run imports. The processor is fixed, so that the kernels fit every node: amd64 machines since 2013; on arm64 build
+# with NUMBA_CPU=generic.
 ARG NUMBA_CPU=x86-64-v3
 ENV NUMBA_CPU_NAME=${NUMBA_CPU} NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/opt/clinray/numba
-RUN python -m compileall -q -j 0 /opt/clinray/lib \
+RUN cd /opt/clinray/lib/python3*/site-packages && python -m compileall -q -j 0 connectors jobs k8s ray \
+    && unset PYTHONDONTWRITEBYTECODE \
     && clinray generate hl7v2 --messages 2000 --out /build/warm/messages \
     && clinray ingest --source /build/warm/messages --lake /build/warm/lake --policy pseudonymised \
         --keys /build/warm/keys --cpus 0 --quiet \
-    && clinray verify /build/warm/lake
+    && clinray verify /build/warm/lake \
+    && python -c "import ray.job_submission, ray.data, ray.dashboard.dashboard, kubernetes.client"
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

@@ -18,7 +18,7 @@ ERRORS = {
 
 
 def trees() -> Iterator[ast.AST]:
-    for room in ("connectors", "jobs"):
+    for room in ("connectors", "jobs", "k8s"):
         for path in sorted((ROOT / room).rglob("*.py")):
             yield ast.parse(path.read_text("utf-8"), str(path))
 

@@ -1,0 +1,162 @@
+"""The few calls of the Kubernetes API that Clinray makes, with its errors as our own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+import urllib3
+from kubernetes.client.exceptions import ApiException
+
+from connectors.errors import AccessError, ConfigError, TransientError
+
+GROUP, VERSION, PLURAL = "ray.io", "v1", "rayjobs"
+REQUEST_SECONDS = 30
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One namespace of a cluster. Methods raise AccessError where the API refuses or cannot be reached, TransientError
+    where it does not answer."""
+
+    api: Any
+    namespace: str
+
+    @property
+    def _custom(self) -> Any:
+        return kubernetes.client.CustomObjectsApi(self.api)
+
+    @property
+    def core(self) -> Any:
+        return kubernetes.client.CoreV1Api(self.api)
+
+    def ray_job(self, name: str) -> Object | None:
+        """The RayJob, or None where there is none."""
+        with said(f"rayjob {name}"):
+            try:
+                found: Object = self._custom.get_namespaced_custom_object(
+                    GROUP, VERSION, self.namespace, PLURAL, name, _request_timeout=REQUEST_SECONDS
+                )
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+        return found
+
+    def ray_jobs(self, selector: str = "") -> Sequence[Object]:
+        """The RayJobs with certain labels, by name."""
+        with said("rayjobs"):
+            found = self._custom.list_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, PLURAL, label_selector=selector, _request_timeout=REQUEST_SECONDS
+            )
+        return sorted(found["items"], key=lambda job: str(job["metadata"]["name"]))
+
+    def create(self, job: Object) -> bool:
+        """Makes a RayJob. Returns False where one of its name is there."""
+        name = job["metadata"]["name"]
+        with said(f"rayjob {name}"):
+            try:
+                self._custom.create_namespaced_custom_object(
+                    GROUP, VERSION, self.namespace, PLURAL, job, _request_timeout=REQUEST_SECONDS
+                )
+            except ApiException as error:
+                if error.status == 409:
+                    return False
+                raise
+        return True
+
+    def resume(self, name: str) -> None:
+        """Lets a suspended RayJob begin."""
+        with said(f"rayjob {name}"):
+            self._custom.patch_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                self.namespace,
+                PLURAL,
+                name,
+                {"spec": {"suspend": False}},
+                _request_timeout=REQUEST_SECONDS,
+            )
+
+    def delete(self, name: str) -> bool:
+        """Removes a RayJob with all that KubeRay made for it. Returns False where it is gone already."""
+        with said(f"rayjob {name}"):
+            try:
+                self._custom.delete_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    self.namespace,
+                    PLURAL,
+                    name,
+                    propagation_policy="Foreground",
+                    _request_timeout=REQUEST_SECONDS,
+                )
+            except ApiException as error:
+                if error.status == 404:
+                    return False
+                raise
+        return True
+
+    def pods(self, selector: str) -> Sequence[Any]:
+        """Pods with certain labels."""
+        with said("pods"):
+            found = self.core.list_namespaced_pod(
+                self.namespace, label_selector=selector, _request_timeout=REQUEST_SECONDS
+            )
+        return list(found.items)
+
+    def log(self, pod: str, container: str | None = None, lines: int = 200) -> str:
+        """The last lines of a container's log; empty where there is none yet."""
+        with said(f"log of pod {pod}"):
+            try:
+                text = self.core.read_namespaced_pod_log(
+                    pod, self.namespace, container=container, tail_lines=lines, _request_timeout=REQUEST_SECONDS
+                )
+            except ApiException as error:
+                if error.status in (400, 404):
+                    return ""
+                raise
+        return str(text)
+
+
+@contextlib.contextmanager
+def said(what: str) -> Iterator[None]:
+    """The API's errors as ours, without the text of its answer."""
+    try:
+        yield
+    except ApiException as error:
+        if error.status in (401, 403):
+            raise AccessError("K8S_REFUSED", f"the cluster refuses {what}; ask for the right (RBAC)") from None
+        if error.status in (400, 404, 422):
+            raise ConfigError("K8S_INVALID", f"the cluster takes no {what} ({error.status})") from None
+        raise TransientError("K8S_UNAVAILABLE", f"the cluster answered {error.status} for {what}") from None
+    except urllib3.exceptions.HTTPError:
+        raise TransientError("K8S_UNAVAILABLE", f"the cluster does not answer for {what}") from None
+
+
+def connect(namespace: str | None, environment: Mapping[str, str] = os.environ) -> Cluster:
+    """The cluster of the pod this runs in, else of the kubeconfig. namespace: None for the one that is set there.
+
+    Raises AccessError (K8S_CONFIG).
+    """
+    configuration = kubernetes.client.Configuration()
+    configuration.retries = 3
+    try:
+        if "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment:
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
+            own = NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+        else:
+            kubernetes.config.load_kube_config(client_configuration=configuration)
+            _, active = kubernetes.config.list_kube_config_contexts()
+            own = active["context"].get("namespace", "default")
+    except (kubernetes.config.ConfigException, OSError, KeyError, TypeError):
+        raise AccessError("K8S_CONFIG", "no cluster: set KUBECONFIG, or run inside a pod with a token") from None
+    return Cluster(kubernetes.client.ApiClient(configuration), namespace or own)

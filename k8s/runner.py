@@ -1,0 +1,149 @@
+"""The stages of a pipeline one after the other: each begins when the one before has succeeded."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import ConfigError
+from k8s.cluster import Cluster
+from k8s.outcome import SUCCEEDED, Outcome
+from k8s.render import NAME_LENGTH
+from k8s.waiting import Clock, Patience, Seen, wait
+
+ATTEMPT = "clinray.io/attempt"
+OF = "clinray.io/attempt-of"
+SETTLED = (SUCCEEDED, "deferred")
+"""Outcomes after which the next stage begins: what is committed can be worked on."""
+
+RayJob = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """retries: further tries of a stage. timeout: seconds of one try. starting: of those until it runs."""
+
+    retries: int = 2
+    timeout: float = 86_400
+    starting: float | None = None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """stage: its name. job: the RayJob of the last try."""
+
+    stage: str
+    job: str
+    outcome: Outcome
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose RayJobs these are: they go when it goes. None of a RayJob is owned where the uid is empty."""
+
+    name: str = ""
+    uid: str = ""
+
+    def reference(self) -> list[dict[str, Any]]:
+        if not self.uid:
+            return []
+        return [{"apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid}]
+
+
+@dataclass
+class Runner:
+    """Runs the RayJobs of a list in order. clock: tests bring their own."""
+
+    cluster: Cluster
+    rules: Rules
+    seen: Seen
+    owner: Owner = field(default_factory=Owner)
+    clock: Clock = field(default_factory=Clock)
+
+    def run(self, templates: Sequence[RayJob], suffix: str = "") -> list[StageResult]:
+        """Results of the stages that ran; after one that did not settle no other begins.
+
+        suffix: empty to resume the RayJobs of the templates' own names, else the first try is made under a fresh name.
+        """
+        results = []
+        for template in templates:
+            results.append(self._stage(template, suffix))
+            if results[-1].outcome.kind.name not in SETTLED:
+                break
+        return results
+
+    def _stage(self, template: RayJob, suffix: str) -> StageResult:
+        """A stage with its tries. A runner that was started again finds the tries of the one before."""
+        begun = self.clock.now()
+        stage = stage_of(template)
+        for attempt in range(1, self.rules.retries + 2):
+            name = self._begin(template, suffix, attempt)
+            patience = Patience(self.rules.timeout, self.rules.starting, accept_suspended=True)
+            outcome = wait(self.cluster, name, patience, self._watching(name), self.clock)
+            self.seen(f"{name}: {outcome.sentence}")
+            if not outcome.kind.try_again or outcome.kind.name == SUCCEEDED:
+                break
+        return StageResult(stage, name, outcome, attempt, self.clock.now() - begun)
+
+    def _watching(self, name: str) -> Seen:
+        return lambda state: self.seen(f"{name} {state}")
+
+    def _begin(self, template: RayJob, suffix: str, attempt: int) -> str:
+        """The name of the RayJob of this try, which now runs."""
+        own = str(template["metadata"]["name"])
+        if attempt == 1 and not suffix:
+            found = self.cluster.ray_job(own)
+            if found is None:
+                raise ConfigError("K8S_NO_JOB", f"there is no rayjob {own} to resume; was the release removed?")
+            if found["spec"].get("suspend"):
+                self.cluster.resume(own)
+            return own
+        name = fresh_name(own, "-".join(filter(None, (suffix, f"r{attempt}" if attempt > 1 else ""))))
+        self.cluster.create(fresh(template, name, attempt, self.owner))
+        return name
+
+
+def stage_of(template: RayJob) -> str:
+    return str(template["metadata"]["labels"]["clinray.io/stage"])
+
+
+def fresh(template: RayJob, name: str, attempt: int, owner: Owner) -> dict[str, Any]:
+    """A RayJob of another name that begins at once and goes with its owner."""
+    made: dict[str, Any] = copy.deepcopy(dict(template))
+    metadata = made["metadata"]
+    metadata["name"] = name
+    metadata["labels"] = {**metadata["labels"], ATTEMPT: str(attempt)}
+    metadata["annotations"] = {**metadata.get("annotations", {}), OF: str(template["metadata"]["name"])}
+    if owner.uid:
+        metadata["ownerReferences"] = owner.reference()
+    made["spec"]["suspend"] = False
+    return made
+
+
+def fresh_name(name: str, suffix: str) -> str:
+    """The name with a suffix in at most 47 characters: what is cut is cut from the name's beginning."""
+    room = NAME_LENGTH - len(suffix) - 1
+    return f"{name[-room:].lstrip('-0123456789.')}-{suffix}"
+
+
+def read_templates(path: Path) -> list[RayJob]:
+    """The RayJobs of a file: a JSON list in the order of the stages. Raises ConfigError (K8S_TEMPLATES)."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not found or any(job["kind"] != "RayJob" for job in found):
+            raise ValueError
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ConfigError("K8S_TEMPLATES", f"{path} holds no list of rayjobs") from None
+    return list(found)
+
+
+def time_suffix(seconds: float | None = None) -> str:
+    """Ten characters that differ from run to run: month to second."""
+    return time.strftime("%m%d%H%M%S", time.gmtime(seconds))

@@ -1,0 +1,109 @@
+"""Waiting for a RayJob: its result, or why it does not begin."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.errors import TransientError
+from k8s.cluster import Cluster
+from k8s.outcome import Outcome, of_status, outcome
+
+EVERY_SECONDS = 3.0
+UNANSWERED = 20
+"""Polls without an answer after which the API is taken to be away for good."""
+
+Seen = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, at the edge: tests bring their own."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: in all, and of those until the job runs. accept_suspended: somebody else resumes it."""
+
+    seconds: float
+    starting: float | None = None
+    accept_suspended: bool = False
+
+
+def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clock | None = None) -> Outcome:
+    """The outcome of a RayJob. seen: told each new state. Raises AccessError, TransientError."""
+    clock = clock or Clock()
+    begun, state, known, silent = clock.now(), "", False, 0
+    while True:
+        try:
+            job = cluster.ray_job(name)
+            silent = 0
+        except TransientError:
+            silent += 1
+            if silent >= UNANSWERED:
+                raise
+            clock.sleep(EVERY_SECONDS)
+            continue
+        if job is None:
+            return outcome("vanished", "it was deleted" if known else "there is none of this name")
+        known = True
+        status: Mapping[str, Any] = job.get("status") or {}
+        state = _told(status, state, seen)
+        waited = clock.now() - begun
+        ended = of_status(status) or _impatient(cluster, job, status, patience, waited)
+        if ended is not None:
+            return ended
+        clock.sleep(EVERY_SECONDS)
+
+
+def _told(status: Mapping[str, Any], before: str, seen: Seen) -> str:
+    state = (
+        "/".join(filter(None, (status.get("jobDeploymentStatus"), status.get("jobStatus")))) or "waiting for KubeRay"
+    )
+    if state != before:
+        seen(state)
+    return state
+
+
+def _impatient(
+    cluster: Cluster, job: Mapping[str, Any], status: Mapping[str, Any], patience: Patience, waited: float
+) -> Outcome | None:
+    """What is said of a job that is not at its end, if it is time to say something."""
+    deployment = status.get("jobDeploymentStatus") or ""
+    if deployment == "Suspended" and job["spec"].get("suspend") and not patience.accept_suspended:
+        return outcome("suspended")
+    begins = deployment in ("", "Initializing", "Waiting", "Suspended")
+    if begins and patience.starting is not None and waited > patience.starting:
+        return outcome("not_started", why_not(cluster, status))
+    if waited > patience.seconds:
+        return outcome("not_started", why_not(cluster, status)) if begins else outcome("timed_out")
+    return None
+
+
+def why_not(cluster: Cluster, status: Mapping[str, Any]) -> str:
+    """Why the pods of a job do not run: what their containers wait for, or why no node takes them."""
+    name = status.get("rayClusterName")
+    if not name:
+        return "KubeRay has made no cluster for it; is its operator running?"
+    pods = cluster.pods(f"ray.io/cluster={name}")
+    found = sorted({reason for pod in pods for reason in pod_reasons(pod)})
+    return "; ".join(found) or ("its pods have not become ready" if pods else "no pod was made")
+
+
+def pod_reasons(pod: Any) -> list[str]:
+    """Reasons in Kubernetes' own words: a container's waiting reason with its image, or the scheduler's message."""
+    status = pod.status
+    reasons = []
+    for container in [*(status.init_container_statuses or []), *(status.container_statuses or [])]:
+        waiting = container.state.waiting if container.state else None
+        if waiting is not None and waiting.reason not in (None, "PodInitializing", "ContainerCreating"):
+            subject = f" {container.image}" if "Image" in waiting.reason else ""
+            secret = f": {waiting.message}" if waiting.reason == "CreateContainerConfigError" else ""
+            reasons.append(f"{waiting.reason}{subject}{secret}")
+    unscheduled = (c for c in status.conditions or [] if c.type == "PodScheduled" and c.status == "False")
+    return [*reasons, *(f"{c.reason}: {c.message}" for c in unscheduled)]
