@@ -60,6 +60,8 @@ def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
 
 
 COUNTED = ("read", "written", "quarantined", "duplicate", "record_bytes", "quarantined_bytes", "envelope_bytes")
+MET_AGAIN = ("still_quarantined", "resolved")
+"""What became of records that stood in the quarantine: counts of an outcome beside those that balance."""
 
 
 def inputs_table(outcomes: Iterable[SpanOutcome], zone: str) -> pa.Table:

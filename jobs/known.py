@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from connectors.contract import LINEAGE, TableSpec
 from connectors.lake import QUARANTINE
+from connectors.lake.quarantine import history, open_spans
 from connectors.registry import connector
 from jobs.access import Access
 from jobs.plan import Bundle
@@ -19,16 +20,18 @@ NAMES = TableSpec("names", "Names of objects.", LINEAGE, patient_key="")
 
 
 def known_records(access: Access, packed: Sequence[Bundle]) -> Known | None:
-    """The records that were written and quarantined under the keys that come again; None if none does."""
+    """The records that are written and the spans that are quarantined under the keys that come again, if any does."""
     uris = pa.array([s.object.uri for bundle in packed for s in bundle.spans if s.again], pa.string())
     if not len(uris):
         return None
     records = connector(access.work.format).record_table
     names = object_names(access, uris)
+    held = access.lake.rows_of(access.zone, QUARANTINE.name, uris, QUARANTINE.schema.names, keys=uris)
     return Known(
         access.lake.record_ids(access.zone, records, names, keys=uris),
-        access.lake.record_ids(access.zone, QUARANTINE.name, uris, keys=uris),
+        open_spans(history(held)),
         dict(zip(uris.to_pylist(), names.to_pylist(), strict=True)),
+        access.lake.head()[0],
     )
 
 

@@ -20,7 +20,8 @@ class SpanOutcome:
 
     sha256: of the bytes that were read, 32 bytes; empty if they were not. code: why it was deferred or quarantined.
     place: of an unforeseen error, its type and where it was raised.
-    Counts are of records, the *_bytes of (decompressed) bytes.
+    Counts are of records, the *_bytes of (decompressed) bytes. still_quarantined: of the duplicates, those that
+    stand in the quarantine; resolved: those that stood there and were not met again.
     """
 
     object: RawObject
@@ -34,6 +35,8 @@ class SpanOutcome:
     written: int = 0
     quarantined: int = 0
     duplicate: int = 0
+    still_quarantined: int = 0
+    resolved: int = 0
     record_bytes: int = 0
     quarantined_bytes: int = 0
     envelope_bytes: int = 0

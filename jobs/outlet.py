@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from connectors.lake import QUARANTINE, Part, PartWriter
 from connectors.lake.parts import Puts
+from connectors.lake.quarantine import QUARANTINED
 from connectors.storage import Store
 
 AT_ONCE = 6
@@ -77,5 +78,6 @@ def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:
     """REJECTS of a chunk → rows of the quarantine."""
     count = rejects.num_rows
     constants = {"format": pa.repeat(format_, count), "zone": pa.repeat(zone, count)}
+    constants["state"] = pa.repeat(QUARANTINED, count)
     columns = [constants[f.name] if f.name in constants else rejects[f.name] for f in QUARANTINE.schema]
     return pa.table(columns, schema=QUARANTINE.schema)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import opened
 from jobs.records import Written, without
+from jobs.reopened import Reopened
 from jobs.stages import deidentify_tables, object_findings, rejected, validate, written_schemas
 from jobs.tally import Tally
 from jobs.work import Known, Work
@@ -37,12 +39,13 @@ class Passage:
         self._work = work
         self._connector = connector(work.format)
         self._keys = opened(work.keys) if work.keys is not None else None
-        self._name = bundle_name(bundle.identity, self._keys)
         self._tally = Tally(bundle.spans)
         self._intake = Intake(bundle.spans, work.source_options, set_aside)
         again = _again(bundle, known)
+        self._name = bundle_name(bundle.identity, self._keys, again.head if again else None)
+        self._names = again.names if again else {}
         self._written = Written(again.written) if again else None
-        self._quarantined = Written(again.quarantined) if again else None
+        self._reopened = Reopened(again.quarantined) if again else None
         self._outlet = Outlet(
             open_store(work.lake, work.lake_options),
             work.zone,
@@ -122,22 +125,39 @@ class Passage:
         return deidentify_tables(tables, self._connector, self._work.policy, self._keys)
 
     def _quarantine(self, rejects: pa.Table) -> None:
-        if self._quarantined is not None and rejects.num_rows:
-            repeated = pa.array(self._quarantined.duplicates(rejects))
+        if self._reopened is not None and rejects.num_rows:
+            repeated = pa.array(self._reopened.repeated(rejects))
             self._tally.duplicate_rejects(rejects.filter(repeated))
             rejects = rejects.filter(pc.invert(repeated))
         self._outlet.quarantine(quarantine_rows(rejects, self._work.format, self._work.zone))
 
+    def _undecodable(self) -> None:
+        """Objects that cannot be decoded, quarantined whole unless they are already."""
+        for ordinal, outcome in sorted(self._intake.set_aside.items()):
+            if outcome.outcome != "quarantined":
+                continue
+            rejects = object_rejects(ordinal, outcome)
+            if self._reopened is not None and self._reopened.repeated(rejects)[0]:
+                again = outcome.read
+                self._intake.set_aside[ordinal] = replace(
+                    outcome, quarantined=0, duplicate=again, still_quarantined=again
+                )
+                continue
+            self._outlet.quarantine(quarantine_rows(rejects, self._work.format, self._work.zone))
+
     def _whole_objects(self) -> None:
         """What is said of objects as a whole: those that cannot be decoded, envelope counts, records that vanished."""
-        whole = [o for o in self._intake.set_aside.values() if o.outcome == "quarantined"]
-        self._quarantine(object_rejects(whole))
+        self._undecodable()
         findings = []
         if self._envelopes and self._bundle.spans[0].whole:
             findings.append(self._connector.envelope_findings(pa.concat_tables(self._envelopes)))
         released = self._findings(findings)
-        if self._written is not None:
-            gone = self._written.vanished()
+        if self._written is not None and self._reopened is not None:
+            unread = {outcome.object.uri for outcome in self._intake.set_aside.values()}
+            resolved = self._reopened.resolved(unread)
+            self._tally.resolve(resolved)
+            self._outlet.quarantine(resolved)
+            gone = self._written.vanished({self._names[uri] for uri in unread if uri in self._names})
             schema = written_schemas(self._connector, self._work.policy)[self._connector.findings_table]
             released.append(object_findings(gone["_object"], VANISHED, schema))
         for table in released:
@@ -154,18 +174,15 @@ def _again(bundle: Bundle, known: Known | None) -> Known | None:
     return known.of(uris) if known is not None and uris else None
 
 
-def object_rejects(outcomes: Sequence[SpanOutcome]) -> pa.Table:
-    """REJECTS of objects that are quarantined whole because they cannot be decoded."""
-    rows = [
-        {
-            "piece": 0,
-            "code": outcome.code,
-            "records": outcome.quarantined,
-            "_object": outcome.object.uri,
-            "_offset": 0,
-            "_length": outcome.object.size,
-            "_record_id": outcome.sha256,
-        }
-        for outcome in outcomes
-    ]
-    return pa.Table.from_pylist(rows, schema=REJECTS)
+def object_rejects(ordinal: int, outcome: SpanOutcome) -> pa.Table:
+    """REJECTS of an object that is quarantined whole because it cannot be decoded."""
+    row = {
+        "piece": ordinal,
+        "code": outcome.code,
+        "records": outcome.read,
+        "_object": outcome.object.uri,
+        "_offset": 0,
+        "_length": outcome.object.size,
+        "_record_id": outcome.sha256,
+    }
+    return pa.Table.from_pylist([row], schema=REJECTS)

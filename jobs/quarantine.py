@@ -7,27 +7,32 @@ from typing import Annotated, Any
 import typer
 
 from jobs import flags
-from jobs.console import AsJson, LogFormat, command, done, emit, say, set_up_logs, table
+from jobs.console import AsJson, LogFormat, command, done, emit, set_up_logs, table
 
 app = typer.Typer(help="What could not be read: count it, find it, read it again after a fix.", no_args_is_help=True)
 
 Code = Annotated[str | None, typer.Option(help="Only this code.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="What was resolved, too.")]
 
 
 @app.command("list")
 @command
-def list_codes(lake: flags.LakeArgument, endpoint: flags.Endpoint = None, as_json: AsJson = False) -> int:
-    """How many spans and records are quarantined, by code.
+def list_codes(
+    lake: flags.LakeArgument, everything: All = False, endpoint: flags.Endpoint = None, as_json: AsJson = False
+) -> int:
+    """How many spans and records are quarantined, by code; with --all also those that a later run resolved.
 
     Example: clinray quarantine list ./lake
     """
+    from connectors.lake import Lake
+    from connectors.storage import StorageOptions
     from jobs.quarantined import by_code
 
-    rows = by_code(lake, endpoint)
+    rows = by_code(Lake.open(lake, StorageOptions(endpoint=endpoint)), everything=everything)
     if as_json:
         emit({"codes": rows})
     else:
-        table(("code", "spans", "records", "objects"), [tuple(row.values()) for row in rows])
+        table(("code", "spans", "records", "objects", "resolved"), [tuple(row.values()) for row in rows])
     return 0
 
 
@@ -36,6 +41,7 @@ def list_codes(lake: flags.LakeArgument, endpoint: flags.Endpoint = None, as_jso
 def show_where(
     lake: flags.LakeArgument,
     code: Code = None,
+    everything: All = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     endpoint: flags.Endpoint = None,
     as_json: AsJson = False,
@@ -44,13 +50,16 @@ def show_where(
 
     Example: clinray quarantine show ./lake --code HL7_CHARSET_UNKNOWN
     """
+    from connectors.lake import Lake
+    from connectors.storage import StorageOptions
     from jobs.quarantined import spans
 
-    rows = spans(lake, endpoint, code, limit)
+    rows = spans(Lake.open(lake, StorageOptions(endpoint=endpoint)), code, limit, everything=everything)
     if as_json:
         emit({"spans": rows})
     else:
-        table(("code", "object", "offset", "length", "position"), [tuple(row.values()) for row in rows])
+        headers = ("code", "object", "offset", "length", "position", "state", "entry", "resolved by")
+        table(headers, [tuple(row.values()) for row in rows])
     return 0
 
 
@@ -73,13 +82,15 @@ def retry(
     log_format: LogFormat = "console",
 ) -> int:
     """Read the objects that hold quarantined records again, after a fix of the pipeline or of Clinray. Records that
-    were written before count as duplicate.
+    were written before, and those that are quarantined still, count as duplicate; what became readable is resolved.
 
     Example: clinray quarantine retry pipeline.yaml --code HL7_CHARSET_UNKNOWN
     """
+    from connectors.lake import Lake
+    from jobs.access import check_policy, storage_options
     from jobs.config import load_pipeline
     from jobs.progress import bar
-    from jobs.quarantined import objects
+    from jobs.quarantined import open_objects
     from jobs.reports import print_run
     from jobs.run import ingest
 
@@ -87,10 +98,8 @@ def retry(
     settings: dict[str, Any] = {"source": source, "lake": lake, "policy": policy, "format": format_}
     settings["allow_identified"] = allow_identified
     chosen = load_pipeline(pipeline, settings).with_access(endpoint=endpoint, keys=keys, create_keys=False)
-    held = objects(chosen.lake, endpoint or chosen.lake_store.endpoint, code)
-    if not held:
-        emit({"objects": 0}) if as_json else say("nothing is quarantined")
-        return 0
+    opened = Lake.open(chosen.lake, storage_options(chosen.lake_store))
+    held = open_objects(opened, check_policy(chosen).zone.value, code)
     with bar(quiet or as_json) as progress:
         report = ingest(chosen, cpus=cpus, dry_run=dry_run, progress=progress, retry=frozenset(held))
     emit(report) if as_json else print_run(report)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connectors.occurrences import identities, ordinals
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -49,7 +51,7 @@ class Written:
 
     def __init__(self, written: pa.Table) -> None:
         """written: columns _object, _record_id, occurrences (int64) in the form of the zone."""
-        self._identity = _identities(written["_object"], written["_record_id"])
+        self._identity = identities(written["_object"], written["_record_id"])
         self._objects = pc.unique(written["_object"])
         self._object_of = pc.index_in(written["_object"], value_set=self._objects).to_numpy()
         self._occurrences = written["occurrences"].to_numpy()
@@ -57,36 +59,22 @@ class Written:
 
     def duplicates(self, records: pa.Table) -> Booleans:
         """bool per row of a chunk's records (columns _object, _record_id)."""
-        found = pc.index_in(_identities(records["_object"], records["_record_id"]), value_set=self._identity)
+        found = pc.index_in(identities(records["_object"], records["_record_id"]), value_set=self._identity)
         known = pc.fill_null(found, -1).to_numpy()
-        ordinal = _ordinals(known)
+        ordinal = ordinals(known)
         hit = known >= 0
         duplicate = np.zeros(records.num_rows, np.bool_)
         duplicate[hit] = self._seen[known[hit]] + ordinal[hit] < self._occurrences[known[hit]]
         np.add.at(self._seen, known[hit], 1)
         return duplicate
 
-    def vanished(self) -> pa.Table:
-        """Columns _object, records: how many written records of each key did not come again."""
+    def vanished(self, unread: Collection[str] = ()) -> pa.Table:
+        """Columns _object, records: how many written records of each key did not come again.
+
+        unread: names of objects that could not be read this time; of them nothing is said.
+        """
         missing = np.maximum(self._occurrences - self._seen, 0)
         totals = np.bincount(self._object_of, weights=missing, minlength=len(self._objects)).astype(np.int64)
         table = pa.table({"_object": self._objects, "records": pa.array(totals)})
-        return table.filter(pc.greater(table["records"], 0))
-
-
-def _identities(objects: pa.ChunkedArray, records: pa.ChunkedArray) -> pa.Array:
-    """binary per row: the record's 32 bytes, then its object's name."""
-    digests = pc.cast(pa.chunked_array(records.chunks, pa.binary()), pa.binary())
-    joined = pc.binary_join_element_wise(digests, pc.cast(objects, pa.binary()), pa.scalar(b"", pa.binary()))
-    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
-
-
-def _ordinals(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """int64 per value: how often the same one stands before it."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(values) else np.zeros(0, int)
-    runs = np.diff(np.append(first, len(values)))
-    counted = np.empty(len(values), np.int64)
-    counted[order] = np.arange(len(values)) - np.repeat(first, runs)
-    return counted
+        told = pc.invert(pc.is_in(table["_object"], value_set=pa.array(sorted(unread), pa.string())))
+        return table.filter(pc.and_(pc.greater(table["records"], 0), told))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.access import About
 from jobs.console import say, table
+from jobs.inputs import MET_AGAIN
 from jobs.wave import Committed
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def run_report(
     return {
         "run_id": run_id,
         **totals,
+        "quarantine": {name: sum(c.met_again[name] for c in committed) for name in MET_AGAIN},
         "tables": _added(c.tables for c in committed),
         "deferred": _added(c.codes for c in committed),
         "faults": sorted({place for c in committed for place in c.places}),
@@ -80,6 +82,9 @@ def print_run(report: Mapping[str, Any]) -> None:
     for group in GROUPS:
         said = ", ".join(f"{count:,} {name}" for name, count in report[group].items())
         say(f"{group:8} {said}")
+    if any(report["quarantine"].values()):
+        said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report["quarantine"].items())
+        say(f"{'again':8} {said}")
     if report["deferred"]:
         said = ", ".join(f"{count:,} {code}" for code, count in report["deferred"].items())
         say(f"{'deferred':8} {said}")

@@ -62,12 +62,12 @@ def ingest(
     cpus: int | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-    retry: frozenset[str] = frozenset(),
+    retry: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Runs a pipeline; the report's keys are documented in docs/commands.md.
 
     cpus: of the local Ray, None for all, 0 to work in this process. retry: keys that are read again although their
-    version is in the log. Raises ConfigError, AccessError, LimitExceeded.
+    version is in the log; then no others are read. Raises ConfigError, AccessError, LimitExceeded.
     """
     started = time.time()
     check_source(pipeline, started)
@@ -112,7 +112,7 @@ def check_source(pipeline: Pipeline, now: float) -> None:
         raise ConfigError("INVENTORY_MISSING", f"there is no inventory {pipeline.objects}") from None
 
 
-def preview(pipeline: Pipeline, retry: frozenset[str], started: float) -> dict[str, Any]:
+def preview(pipeline: Pipeline, retry: frozenset[str] | None, started: float) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
     seen = look(pipeline)
     plan = plan_run(pipeline, seen.done, seen.about.head[0], retry, started)
@@ -121,22 +121,23 @@ def preview(pipeline: Pipeline, retry: frozenset[str], started: float) -> dict[s
     return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
 
 
-def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[str], now: float) -> Plan:
+def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[str] | None, now: float) -> Plan:
     """What is new. What is in the log is left out page by page, without being opened.
 
     head: number of the entry that `done` knows of last.
     """
     listed = skipped = 0
     new: list[pa.Table] = []
-    for page in _listing(pipeline, now):
+    nothing = retry is not None and not retry
+    for page in () if nothing else _listing(pipeline, now):
         table = as_table(page)
         fresh = np.asarray(done.new(table["uri"].combine_chunks(), table["version"].combine_chunks()), dtype=np.bool_)
-        if retry:
+        if retry is not None:
             wanted = pc.is_in(table["uri"], value_set=pa.array(sorted(retry), pa.string()))
             fresh = np.asarray(wanted.combine_chunks(), dtype=np.bool_)
             listed -= len(page) - int(fresh.sum())
         listed += len(page)
-        skipped += 0 if retry else len(page) - int(fresh.sum())
+        skipped += 0 if retry is not None else len(page) - int(fresh.sum())
         if fresh.any():
             new.append(table.filter(pa.array(fresh)))
     objects = sort(new)

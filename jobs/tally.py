@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.inputs import MET_AGAIN
 from jobs.leaves import SpanOutcome
 from jobs.plan import Span
 
 COUNTS = ("records", "quarantined", "record_bytes", "quarantined_bytes", "envelope_bytes")
+LATER = ("duplicate", *MET_AGAIN)
 
 
 class Tally:
@@ -18,7 +20,7 @@ class Tally:
     def __init__(self, spans: tuple[Span, ...]) -> None:
         self._spans = spans
         self._names = pa.array([span.object.uri for span in spans], pa.string())
-        self._counts = {name: np.zeros(len(spans), np.int64) for name in (*COUNTS, "duplicate")}
+        self._counts = {name: np.zeros(len(spans), np.int64) for name in (*COUNTS, *LATER)}
 
     def add(self, accounts: pa.Table) -> None:
         """The ACCOUNTS of a chunk."""
@@ -38,10 +40,15 @@ class Tally:
         np.add.at(self._counts["duplicate"], self.pieces(records), 1)
 
     def duplicate_rejects(self, rejects: pa.Table) -> None:
-        """REJECTS that were quarantined before: their records count as duplicate."""
+        """REJECTS that are quarantined already: their records count as duplicate."""
         piece, records = rejects["piece"].to_numpy(), rejects["records"].to_numpy()
+        np.add.at(self._counts["still_quarantined"], piece, records)
         np.add.at(self._counts["duplicate"], piece, records)
         np.add.at(self._counts["quarantined"], piece, -records)
+
+    def resolve(self, spans: pa.Table) -> None:
+        """Rows of the quarantine that were not met again."""
+        np.add.at(self._counts["resolved"], self.pieces(spans), spans["records"].to_numpy())
 
     def pieces(self, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """int64 per row: the ordinal of its object's piece."""
@@ -52,7 +59,8 @@ class Tally:
         span = self._spans[ordinal]
         count = {name: int(column[ordinal]) for name, column in self._counts.items()}
         written = count["records"] - count["quarantined"] - count["duplicate"]
-        lost = count["quarantined"] > 0 and written == 0 and count["duplicate"] == 0
+        lost = written == 0 and count["duplicate"] == count["still_quarantined"]
+        lost = lost and count["quarantined"] + count["still_quarantined"] > 0
         return SpanOutcome(
             span.object,
             span.start,
@@ -63,6 +71,8 @@ class Tally:
             written=written,
             quarantined=count["quarantined"],
             duplicate=count["duplicate"],
+            still_quarantined=count["still_quarantined"],
+            resolved=count["resolved"],
             record_bytes=count["record_bytes"],
             quarantined_bytes=count["quarantined_bytes"],
             envelope_bytes=count["envelope_bytes"],

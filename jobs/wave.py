@@ -10,7 +10,7 @@ import pyarrow as pa
 from connectors.errors import AccessError, ConfigError, LimitExceeded
 from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, PartsGone
 from jobs.envelope_parts import envelope_parts
-from jobs.inputs import Settled, counts, settle
+from jobs.inputs import MET_AGAIN, Settled, counts, settle
 from jobs.leaves import Failure, Leaves, SpanOutcome
 from jobs.plan import Bundle
 from jobs.progress import Progress
@@ -36,7 +36,8 @@ class Wave:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a wave came to. entry: None where there was nothing to commit."""
+    """What a wave came to. entry: None where there was nothing to commit. met_again: of records that stood in the
+    quarantine, how many stand there still and how many do not."""
 
     entry: Entry | None
     counts: Counts
@@ -44,6 +45,7 @@ class Committed:
     codes: dict[str, int]
     places: frozenset[str]
     seconds: dict[str, float]
+    met_again: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -173,4 +175,5 @@ def _committed(entry: Entry | None, settled: Settled, counted: Counts) -> Commit
         if outcome.outcome == "deferred":
             codes[outcome.code] = codes.get(outcome.code, 0) + 1
     places = frozenset(o.place for o in settled.outcomes if o.place)
-    return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, places, seconds)
+    met_again = {name: sum(getattr(o, name) for o in settled.outcomes) for name in MET_AGAIN}
+    return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, places, seconds, met_again)

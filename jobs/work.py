@@ -37,15 +37,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Known:
-    """What stands in the lake under the keys that come again: columns _object, _record_id, occurrences.
+    """What stands in the lake under the keys that come again.
 
-    written: of the zone's record table, in the zone's form. quarantined: of the quarantine. names: key → its form in
-    the zone.
+    written: of the zone's record table, in the zone's form: columns _object, _record_id, occurrences. quarantined: open
+    rows of the quarantine. names: key → its form in the zone. head: number of the log's last entry then.
     """
 
     written: pa.Table
     quarantined: pa.Table
     names: Mapping[str, str]
+    head: int = 0
 
     def of(self, uris: Collection[str]) -> Known:
         """What is known of some keys alone."""
@@ -55,4 +56,5 @@ class Known:
             self.written.filter(pc.is_in(self.written["_object"], value_set=in_zone)),
             self.quarantined.filter(pc.is_in(self.quarantined["_object"], value_set=plain)),
             names,
+            self.head,
         )

@@ -137,18 +137,31 @@ class Lake:
     def record_ids(self, zone: str, table: str, object_values: pa.Array, keys: pa.Array | None = None) -> pa.Table:
         """Columns _object, _record_id, occurrences (int64): what the zone holds in the table of these objects.
 
-        object_values: text, as in the table's `_object`. Row groups whose statistics exclude them are not read.
-        keys: of the same objects, as in the files of inputs: entries that did not read them are passed over.
+        As rows_of, whose columns they are.
         """
-        folder, wanted = table_path(zone, table), pc.unique(object_values)
-        entries = [e for e in self.entries() if e.zone == zone and folder in e.folders and self._has_read(e, keys)]
-        parts = (part for entry in entries for part in self._parts_in(entry, folder))
-        found = [rows for part in parts for rows in self._records(part, wanted)]
+        found = [rows for _, rows in self.rows_of(zone, table, object_values, ["_object", "_record_id"], keys)]
         schema = pa.schema([("_object", pa.string()), ("_record_id", pa.binary())])
         grouped = pa.concat_tables([schema.empty_table(), *found]).group_by(
             ["_object", "_record_id"], use_threads=False
         )
         return grouped.aggregate([([], "count_all")]).rename_columns(["_object", "_record_id", "occurrences"])
+
+    def rows_of(
+        self, zone: str, table: str, object_values: pa.Array, columns: Sequence[str], keys: pa.Array | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Number of the entry and rows, in the log's order: what the zone holds in the table of these objects.
+
+        object_values: text, as in the table's `_object`. Row groups whose statistics exclude them are not read.
+        columns: those that a part lacks, because an older version wrote it, are left out.
+        keys: of the same objects, as in the files of inputs: entries that did not read them are passed over.
+        """
+        folder, wanted = table_path(zone, table), pc.unique(object_values)
+        for entry in self.entries():
+            if entry.zone != zone or folder not in entry.folders or not self._has_read(entry, keys):
+                continue
+            for part in self._parts_in(entry, folder):
+                for rows in self._records(part, wanted, columns):
+                    yield entry.number, rows
 
     def _has_read(self, entry: Entry, keys: pa.Array | None) -> bool:
         if keys is None or entry.inputs is None:
@@ -156,15 +169,16 @@ class Lake:
         read = read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, ["key"])["key"]
         return bool(pc.any(pc.is_in(read, value_set=keys)).as_py())
 
-    def _records(self, part: Part, wanted: pa.Array) -> Iterator[pa.Table]:
+    def _records(self, part: Part, wanted: pa.Array, columns: Sequence[str]) -> Iterator[pa.Table]:
         if not len(wanted):
             return
         file = open_part(self.store, part.path, part.bytes)
+        held = [name for name in columns if name in file.schema_arrow.names]
         for group in range(file.num_row_groups):
             if excludes(file.metadata.row_group(group), "_object", wanted):
                 continue
-            rows = file.read_row_group(group, columns=["_object", "_record_id"])
-            yield rows.select(["_object", "_record_id"]).filter(pc.is_in(rows["_object"], value_set=wanted))
+            rows = file.read_row_group(group, columns=held)
+            yield rows.select(held).filter(pc.is_in(rows["_object"], value_set=wanted))
 
     def create_tables(self, zone: str, schemas: dict[str, pa.Schema]) -> None:
         """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack."""

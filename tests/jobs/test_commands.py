@@ -74,7 +74,7 @@ def test_runs_lists_the_entries(lake: Path) -> None:
 def test_quarantine_lists_codes_and_places(lake: Path) -> None:
     codes = json.loads(clinray("quarantine", "list", "lake", "--json", cwd=lake).stdout)
     spans = json.loads(clinray("quarantine", "show", "lake", "--json", cwd=lake).stdout)
-    assert codes == {"codes": [{"code": "HL7_CHARSET_UNKNOWN", "spans": 1, "records": 1, "objects": 1}]}
+    assert codes == {"codes": [{"code": "HL7_CHARSET_UNKNOWN", "spans": 1, "records": 1, "objects": 1, "resolved": 0}]}
     assert [(s["object"], s["offset"]) for s in spans["spans"]] == [
         (str(lake / "in" / "a.hl7"), len(file_of("1", "2")))
     ]
