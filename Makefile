@@ -38,6 +38,7 @@ bench: $(INSTALLED) ## Measure against the peers; writes benchmarks/results.json
 
 docs: $(INSTALLED) ## Write the generated documents anew
 	$(BIN)/python -m jobs.documents
+	$(BIN)/python -m k8s.schema
 
 lock: ## Resolve the dependencies anew (wants uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock

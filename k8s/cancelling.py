@@ -30,6 +30,7 @@ def cancel(
     release: Annotated[
         str | None, typer.Option("--release", help="All RayJobs of a release.", show_default=False)
     ] = None,
+    runners: Annotated[bool, typer.Option("--runners", help="The runners of the release first.")] = False,
     namespace: flags.Namespace = None,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until they are gone.")] = 120,
     as_json: AsJson = False,
@@ -39,6 +40,8 @@ def cancel(
     if (job is None) == (release is None):
         raise ConfigError("K8S_WHICH", "name one rayjob, or a release with --release")
     cluster = connect(namespace)
+    if release and runners:
+        cluster.delete_jobs(f"clinray.io/release={release},app.kubernetes.io/component=runner")
     found = cluster.ray_jobs(f"clinray.io/release={release}") if release else [{"metadata": {"name": job}}]
     names = [str(each["metadata"]["name"]) for each in found]
     gone = [name for name in names if cluster.delete(name)]

@@ -33,6 +33,11 @@ def template(name: str) -> Mapping[str, Any]:
     return _yaml(files() / "files" / name)
 
 
+def defaults() -> Values:
+    """values.yaml as it is."""
+    return _yaml(files() / "values.yaml")
+
+
 def _yaml(file: Traversable) -> dict[str, Any]:
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     return dict(content)
@@ -43,7 +48,7 @@ def values(own: Sequence[Path] = (), settings: Sequence[str] = ()) -> Values:
 
     Raises ConfigError (VALUES_UNREADABLE, VALUES_INVALID).
     """
-    made: Values = _yaml(files() / "values.yaml")
+    made = defaults()
     for path in own:
         made = merge(made, _read(path))
     for setting in settings:

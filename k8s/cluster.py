@@ -105,6 +105,16 @@ class Cluster:
                 raise
         return True
 
+    def delete_jobs(self, selector: str) -> None:
+        """Removes the Jobs with certain labels, and their pods."""
+        with said("jobs"):
+            kubernetes.client.BatchV1Api(self.api).delete_collection_namespaced_job(
+                self.namespace,
+                label_selector=selector,
+                propagation_policy="Background",
+                _request_timeout=REQUEST_SECONDS,
+            )
+
     def pods(self, selector: str) -> Sequence[Any]:
         """Pods with certain labels."""
         with said("pods"):
