@@ -1,0 +1,144 @@
+"""A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import kubernetes
+
+from k8s.cluster import Cluster
+
+RAYJOBS = re.compile(r"/apis/ray\.io/v1/namespaces/lab/rayjobs(?:/([^/?]+))?")
+PODS = re.compile(r"/api/v1/namespaces/lab/pods(?:/([^/?]+)/log)?")
+
+
+class State:
+    """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.scripts: dict[str, list[dict[str, Any] | None]] = {}
+        self.default: list[dict[str, Any] | None] = [status("Complete", "SUCCEEDED")]
+        self.pods: list[dict[str, Any]] = []
+        self.logs: dict[str, str] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.refuse = 0
+
+    def add(self, job: dict[str, Any], *script: dict[str, Any] | None) -> None:
+        name = job["metadata"]["name"]
+        self.jobs[name] = job
+        self.scripts[name] = list(script) or list(self.default)
+
+    def seen(self, name: str) -> dict[str, Any] | None:
+        """The RayJob as a request finds it; a null in its script removes it."""
+        job = self.jobs.get(name)
+        if job is None:
+            return None
+        if job["spec"].get("suspend"):
+            return {**job, "status": status("Suspended")}
+        script = self.scripts[name]
+        step = script.pop(0) if len(script) > 1 else script[0]
+        if step is None:
+            del self.jobs[name]
+            return None
+        return {**job, "status": step}
+
+
+def status(deployment: str, job: str = "", **more: Any) -> dict[str, Any]:
+    return {"jobDeploymentStatus": deployment, "jobStatus": job, **more}
+
+
+def ray_job(name: str, stage: str = "ingest", *, suspend: bool = False) -> dict[str, Any]:
+    labels = {"clinray.io/stage": stage, "clinray.io/release": "r"}
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"suspend": suspend},
+    }
+
+
+@contextmanager
+def api(state: State) -> Iterator[Cluster]:
+    """A namespace "lab" of a cluster that is in this state."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    configuration = kubernetes.client.Configuration()
+    configuration.host = f"http://127.0.0.1:{server.server_port}"
+    configuration.retries = 0
+    try:
+        yield Cluster(kubernetes.client.ApiClient(configuration), "lab")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(state: State) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+        def do_GET(self) -> None:
+            state.calls.append(("GET", self.path))
+            if state.refuse:
+                self._answer(state.refuse, {})
+            elif found := RAYJOBS.match(self.path):
+                if found[1] is None:
+                    self._answer(200, {"items": [job for name in list(state.jobs) if (job := state.seen(name))]})
+                else:
+                    job = state.seen(found[1])
+                    self._answer(200 if job else 404, job or {})
+            elif found := PODS.match(self.path):
+                if found[1] is None:
+                    self._answer(200, {"items": state.pods})
+                else:
+                    self._text(state.logs.get(found[1], ""))
+            else:
+                self._answer(404, {})
+
+        def do_POST(self) -> None:
+            state.calls.append(("POST", self.path))
+            job = self._body()
+            name = job["metadata"]["name"]
+            if name in state.jobs:
+                self._answer(409, {})
+                return
+            state.add(job, *state.scripts.get(name, state.default))
+            self._answer(201, job)
+
+        def do_PATCH(self) -> None:
+            state.calls.append(("PATCH", self.path))
+            name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
+            state.jobs[name]["spec"].update(self._body()["spec"])
+            self._answer(200, state.jobs[name])
+
+        def do_DELETE(self) -> None:
+            state.calls.append(("DELETE", self.path))
+            name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
+            self._answer(200 if state.jobs.pop(name, None) else 404, {})
+
+        def _body(self) -> Any:
+            return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answer(self, code: int, content: Any) -> None:
+            self._send(code, json.dumps(content).encode(), "application/json")
+
+        def _text(self, text: str) -> None:
+            self._send(200, text.encode(), "text/plain")
+
+        def _send(self, code: int, body: bytes, kind: str) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
