@@ -5,10 +5,11 @@ from __future__ import annotations
 import typer
 
 from jobs import generate, keys, lake, policy, quarantine, tables
-from jobs.apart import deidentify, validate
+from jobs.deidentify import deidentify
 from jobs.demo import demo
 from jobs.ingest import ingest
 from jobs.show import show
+from jobs.validate import validate
 
 app = typer.Typer(
     name="clinray",

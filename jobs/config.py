@@ -45,7 +45,11 @@ class KeySettings(BaseModel):
 
 
 class Pipeline(BaseModel):
-    """What a run does. Each field is a key of the pipeline file and a flag of `clinray ingest`."""
+    """What a run does. Each field is a key of the pipeline file, and a flag of `clinray ingest` unless it is a mapping.
+
+    Of the mappings, flags are: endpoint, region and virtual_hosted of both stores together, and folder and create of
+    the keys.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,9 +93,18 @@ class Pipeline(BaseModel):
             raise ValueError("source and lake are the same place")
         return self
 
-    def with_access(self, *, endpoint: str | None, keys: Path | None, create_keys: bool) -> Self:
+    def with_access(
+        self,
+        *,
+        endpoint: str | None,
+        keys: Path | None,
+        create_keys: bool,
+        region: str | None = None,
+        virtual_hosted: bool | None = None,
+    ) -> Self:
         """The same pipeline with the flags that say how stores and keys are reached."""
-        store = {"endpoint": endpoint} if endpoint else {}
+        given = {"endpoint": endpoint, "region": region, "virtual_hosted": virtual_hosted}
+        store = {name: value for name, value in given.items() if value}
         key_changes = {"folder": keys} if keys else {}
         return self.model_copy(
             update={

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from connectors.errors import ClinrayError, ConfigError, ExitCode
+from jobs.flag_groups import spread
 
 P = ParamSpec("P")
 
@@ -27,14 +28,17 @@ LogFormat = Annotated[str, typer.Option("--log-format", help="Logs on standard e
 def command(function: Callable[P, int]) -> Callable[P, None]:
     """A typer command of a function that returns an exit code. No traceback reaches a user.
 
-    An error becomes one sentence on standard error (with --json also an object on standard output) and its exit code.
+    Parameters may be groups of flags. An error becomes one sentence on standard error (with --json also an object on
+    standard output) and its exit code.
     """
 
-    @functools.wraps(function)
+    spread_out = spread(function)
+
+    @functools.wraps(spread_out)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         as_json = bool(kwargs.get("as_json"))
         try:
-            code = int(function(*args, **kwargs))
+            code = int(spread_out(*args, **kwargs))
         except ClinrayError as error:
             code = int(error.exit_code)
             _say_error(error.code, error.message, as_json)

@@ -17,10 +17,10 @@ Made from the model of the pipeline by `make docs`; do not edit.
 A YAML mapping, given as `clinray ingest FILE`. Flags are laid over it. A key that is not listed here is refused
 (`PIPELINE_INVALID`, exit 2). Credentials are no settings: they come by boto3's chain.
 
-`bundle_bytes`, `chunk_bytes`, `commit_every`, and `region` and `virtual_hosted` of the stores, can be set here alone.
-`--settle` sets `settle_seconds`; `--endpoint` sets the endpoint of both stores; `--keys` sets `keys.folder`;
-`--no-create-keys` sets `keys.create` to false. The flags `--cpus`, `--dry-run`, `--quiet`,
-`--json` and `--log-format` are of one run and stand in no file.
+Each key that is no mapping is a flag too, with dashes for underscores; that of `settle_seconds` is `--settle`.
+`--endpoint`, `--region` and `--virtual-hosted` are laid over both stores; `--keys` sets `keys.folder`;
+`--no-create-keys` sets `keys.create` to false; what names a key service can be set here alone. The flags `--cpus`,
+`--dry-run`, `--quiet`, `--json` and `--log-format` are of one run and stand in no file.
 """
 
 NESTED: Mapping[type[BaseModel], Mapping[str, str]] = {

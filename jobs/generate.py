@@ -31,16 +31,15 @@ def _group() -> None:
 @command
 def hl7v2(
     out: Annotated[str, typer.Option(help="Folder or s3:// prefix to write to.")],
+    store: flags.StoreFlags,
     messages: Annotated[int, typer.Option(min=0, help="How many messages.")] = 10_000,
     per_object: Annotated[int, typer.Option(min=1, help="Messages of an object.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 1,
     malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that are broken on purpose.")] = 0.0,
-    endpoint: flags.Endpoint = None,
     quiet: flags.Quiet = False,
     as_json: AsJson = False,
 ) -> int:
     from connectors.hl7v2.generate import write
-    from connectors.storage import StorageOptions
     from jobs.progress import bar
 
     with bar(quiet or as_json) as progress:
@@ -51,7 +50,7 @@ def hl7v2(
             messages_per_object=per_object,
             seed=seed,
             malformed=malformed,
-            options=StorageOptions(endpoint=endpoint),
+            options=store.options(),
             progress=progress.advance,
         )
     if as_json:

@@ -14,6 +14,7 @@ from jobs.console import AsJson, command, emit, say, table
 @command
 def verify(
     lake: flags.LakeArgument,
+    store: flags.StoreFlags,
     head: Annotated[
         str | None,
         typer.Option(help="Log head kept elsewhere: NUMBER:SHA256, as a run printed it.", show_default=False),
@@ -30,7 +31,6 @@ def verify(
     logs: Annotated[
         list[Path] | None, typer.Option(help="Folder of logs to look for them too; may be given again.")
     ] = None,
-    endpoint: flags.Endpoint = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove a lake from itself: log, signatures, hashes of every part, counts, Delta tables. Exit 1 says it is wrong.
@@ -47,14 +47,13 @@ def verify(
 
     from connectors.errors import ExitCode
     from connectors.lake.verify import verify as prove
-    from connectors.storage import StorageOptions
     from jobs.heads import parse_head, public_key
     from jobs.leaks import find_leaks, read_values
 
     wanted = parse_head(head) if head else None
     key = public_key(trust) if trust else None
-    report = prove(lake, StorageOptions(endpoint=endpoint), head=wanted, trust=key)
-    found = find_leaks(lake, StorageOptions(endpoint=endpoint), read_values(leaks), logs or []) if leaks else []
+    report = prove(lake, store.options(), head=wanted, trust=key)
+    found = find_leaks(lake, store.options(), read_values(leaks), logs or []) if leaks else []
     code = ExitCode.FOUND if found else report.exit_code
     if as_json:
         emit({**report.as_json(), **({"leaks": [asdict(leak) for leak in found]} if leaks else {})})
@@ -69,15 +68,14 @@ def verify(
 
 
 @command
-def runs(lake: flags.LakeArgument, endpoint: flags.Endpoint = None, as_json: AsJson = False) -> int:
+def runs(lake: flags.LakeArgument, store: flags.StoreFlags, as_json: AsJson = False) -> int:
     """The entries of a lake's log: when, what kind, how much.
 
     Example: clinray runs ./lake
     """
     from connectors.lake import Lake
-    from connectors.storage import StorageOptions
 
-    opened = Lake.open(lake, StorageOptions(endpoint=endpoint))
+    opened = Lake.open(lake, store.options())
     entries = opened.entries()
     number, sha256 = opened.head()
     if as_json:
@@ -98,8 +96,8 @@ def runs(lake: flags.LakeArgument, endpoint: flags.Endpoint = None, as_json: AsJ
 @command
 def vacuum(
     lake: flags.LakeArgument,
+    store: flags.StoreFlags,
     older_than_hours: Annotated[float, typer.Option(min=0, help="Leave younger files alone.")] = 168.0,
-    endpoint: flags.Endpoint = None,
     keys: flags.KeysFolder = None,
     dry_run: flags.DryRun = False,
     as_json: AsJson = False,
@@ -112,10 +110,9 @@ def vacuum(
 
     from connectors.lake import Lake
     from connectors.lake.vacuum import vacuum as remove
-    from connectors.storage import StorageOptions
     from jobs.access import signing_key_of
 
-    opened = Lake.open(lake, StorageOptions(endpoint=endpoint), signer=signing_key_of(keys))
+    opened = Lake.open(lake, store.options(), signer=signing_key_of(keys))
     report = remove(opened, timedelta(hours=older_than_hours), dry_run=dry_run)
     if as_json:
         emit({"files": len(report.paths), "bytes": report.bytes, "dry_run": dry_run, "paths": list(report.paths)})

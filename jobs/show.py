@@ -13,10 +13,10 @@ from jobs.console import command, say
 @command
 def show(
     uri: Annotated[str, typer.Argument(metavar="OBJECT", help="The object that holds the message.")],
+    store: flags.StoreFlags,
     at: Annotated[int, typer.Option(help="Byte offset of the message, as quarantine and tables name it.")] = 0,
     length: Annotated[int | None, typer.Option(help="Bytes of the message; else to the next message.")] = None,
     allow_identified: flags.AllowIdentified = None,
-    endpoint: flags.Endpoint = None,
 ) -> int:
     """One message with its fields named, read from its source: identified data, so it wants --allow-identified.
 
@@ -24,12 +24,11 @@ def show(
     """
     from connectors.errors import ConfigError
     from connectors.hl7v2.show import show as render
-    from connectors.storage import StorageOptions
     from jobs.one_message import message_at
 
     if not allow_identified:
         raise ConfigError(
             "IDENTIFIED_NOT_ALLOWED", "show prints a message as it was sent; say so with --allow-identified"
         )
-    say(render(message_at(uri, at, length, StorageOptions(endpoint=endpoint))))
+    say(render(message_at(uri, at, length, store.options())))
     return 0

@@ -38,7 +38,7 @@ def stage_run(
     policy: str,
     source_zone: str = "identified",
     min_score: float | None = None,
-    endpoint: str | None = None,
+    store: StoreSettings | None = None,
     keys: Path | None = None,
     cpus: int | None = None,
     dry_run: bool = False,
@@ -54,7 +54,9 @@ def stage_run(
         raise ConfigError("POLICY_IDENTIFIED", f"the policy {chosen.name} de-identifies nothing; name another")
     settings = KeySettings(folder=keys, create=False)
     pipeline_keys = open_keys(Pipeline(source="-", lake=lake, policy=policy, keys=settings))
-    access = _open(stage, lake, format_, chosen, pipeline_keys, min_score, endpoint, source_zone, dry_run)
+    access = _open(
+        stage, lake, format_, chosen, pipeline_keys, min_score, store or StoreSettings(), source_zone, dry_run
+    )
     if not dry_run:
         access.lake.roll_forward()
         access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
@@ -98,11 +100,11 @@ def _open(
     policy: Policy,
     keys: Keys,
     min_score: float | None,
-    endpoint: str | None,
+    store: StoreSettings,
     source_zone: str,
     dry_run: bool,
 ) -> Access:
-    options = storage_options(StoreSettings(endpoint=endpoint))
+    options = storage_options(store)
     lake = Lake.open(uri, options, signer=keys.signing)
     identified = policy.zone is Zone.IDENTIFIED
     zone = "validated" if stage == "validate" else "deidentified"

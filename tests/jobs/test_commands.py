@@ -164,3 +164,14 @@ def test_every_command_has_help_with_an_example() -> None:
         assert said.exit_code == 0, name
         leaf = not hasattr(group.commands[name], "commands")
         assert not leaf or "xample" in said.output, name
+
+
+def test_a_retry_takes_the_time_zone_that_the_lake_is_bound_to(tmp_path: Path) -> None:
+    broken = b"MSH|^~\\&|LAB|GEN|LAKE|DATA|20240102||ORU^R01|x|P|2.5||||||KLINGON\r"
+    write(tmp_path / "in", {"a.hl7": file_of("1") + broken})
+    clinray(*INGEST, "--time-zone", "Asia/Tokyo", cwd=tmp_path)
+    retry = ("quarantine", "retry", *INGEST[1:])
+    refused = clinray(*retry, cwd=tmp_path)
+    taken = clinray(*retry, "--time-zone", "Asia/Tokyo", "--json", cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.split(":")[1].strip()) == (2, "ZONE_BOUND")
+    assert (taken.returncode, json.loads(taken.stdout)["quarantine"]) == (0, {"still_quarantined": 1, "resolved": 0})

@@ -132,3 +132,13 @@ def test_what_could_not_be_read_this_time_is_neither_vanished_nor_resolved(tmp_p
     ]
     found = rows(lake, "hl7v2_findings")
     assert found.num_rows == 0 or "RECORD_VANISHED" not in found["code"].to_pylist()
+
+
+def test_a_retry_of_an_empty_quarantine_reads_nothing_and_says_the_object_of_a_run(tmp_path: Path, keys: Path) -> None:
+    source, lake = write(tmp_path / "in", {"a.hl7": file_of("1")}), tmp_path / "lake"
+    first = run(source, lake, keys)
+    write(source, {"b.hl7": file_of("2")})
+    report = retry(source, lake, keys)
+    assert report.keys() == first.keys()
+    assert report["objects"] == {"listed": 0, "written": 0, "done": 0, "quarantined": 0, "deferred": 0}
+    assert (report["entries"], report["head"]) == ([], first["head"])
