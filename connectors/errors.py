@@ -10,13 +10,15 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """What a command returns to its caller."""
+    """What a command returns to its caller. docs/commands.md says the same, and a test compares the two."""
 
     DONE = 0
-    FOUND = 1  # verify found the lake to be wrong
-    STOPPED = 2  # nothing was read: configuration or access
-    DEFERRED = 3  # committed, and some objects are left for the next run
+    FOUND = 1  # the lake is wrong: verify or a run found its own files damaged, or verify found a value that leaked
+    STOPPED = 2  # a setting, a key, a right or an argument is wrong
+    DEFERRED = 3  # something is left for the next run: objects, or all that a store did not answer for
     LIMIT = 4  # nothing was committed: more was quarantined than the limit allows
+    FAULT = 70  # a fault of Clinray
+    INTERRUPTED = 130
 
 
 class ClinrayError(Exception):
@@ -37,21 +39,28 @@ class ClinrayError(Exception):
 
 
 class ConfigError(ClinrayError):
-    """Something the user asked for cannot be: stop before reading (exit 2)."""
+    """Something the user asked for cannot be: stop, before reading where it can be known then (exit 2)."""
 
 
 class AccessError(ClinrayError):
-    """A store, key or service refuses: stop before reading (exit 2)."""
+    """A store, key or service refuses: stop, before reading where it can be known then (exit 2)."""
 
 
 class LakeError(ClinrayError):
-    """The lake is not what its log says (exit 1)."""
+    """The lake is not what its log says: nothing is added to it (exit 1)."""
 
     exit_code = ExitCode.FOUND
 
 
+class FaultError(ClinrayError):
+    """Clinray contradicts itself: nothing is committed (exit 70)."""
+
+    exit_code = ExitCode.FAULT
+
+
 class TransientError(ClinrayError):
-    """Throttling, 5xx, resets: bounded retries, then the object is deferred (exit 3)."""
+    """Throttling, 5xx, resets: bounded retries, then the object is deferred; where it is no object that could not be
+    had but a listing or the lake, the command ends (exit 3)."""
 
     exit_code = ExitCode.DEFERRED
 

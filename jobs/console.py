@@ -19,8 +19,6 @@ from jobs.flag_groups import spread
 
 P = ParamSpec("P")
 
-UNEXPECTED_EXIT = 70
-
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 LogFormat = Annotated[str, typer.Option("--log-format", help="Logs on standard error: console or json.")]
 
@@ -43,10 +41,10 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
             code = int(error.exit_code)
             _say_error(error.code, error.message, as_json)
         except KeyboardInterrupt:
-            code = 130
+            code = int(ExitCode.INTERRUPTED)
             _say_error("INTERRUPTED", "stopped; what was committed stays, the same command goes on from there", as_json)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever is raised must not show content
-            code = UNEXPECTED_EXIT
+            code = int(ExitCode.FAULT)
             _say_error("UNEXPECTED", f"{where(error)}; this is a fault of Clinray, not of the input", as_json)
         raise typer.Exit(code)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import LakeError
+from connectors.errors import FaultError
 from connectors.lake.parts import Part
 
 EQUATIONS = {
@@ -32,9 +32,9 @@ SUMS = {
 def check_balance(
     counts: Mapping[str, Mapping[str, int]], tables: Mapping[str, int], parts: Sequence[Part], inputs: pa.Table
 ) -> None:
-    """Raises LakeError (BALANCE) with the first disagreement; what() of all of them is `disagreements`."""
+    """Raises FaultError (BALANCE) with the first disagreement; what() of all of them is `disagreements`."""
     for what in disagreements(counts, tables, parts, inputs):
-        raise LakeError("BALANCE", f"the counts of the run do not agree: {what}; nothing was committed")
+        raise FaultError("BALANCE", f"the counts of the run do not agree: {what}; nothing was committed")
 
 
 def disagreements(

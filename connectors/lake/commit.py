@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.errors import LakeError
+from connectors.errors import FaultError
 from connectors.lake import merkle
 from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
@@ -67,7 +67,7 @@ class Identity:
 def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, signer: Ed25519PrivateKey) -> Entry:
     """Create the next entry of the log from the draft. When it returns, the draft is committed.
 
-    Raises LakeError if the draft does not balance, LostRace if others took its objects, PartsGone if its parts are
+    Raises FaultError if the draft does not balance, LostRace if others took its objects, PartsGone if its parts are
     not all in the lake; then nothing is committed.
     """
     check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
@@ -166,7 +166,7 @@ def _content(store: Store, draft: Draft, identity: Identity, salt: str) -> dict[
 
 def _time(moment: datetime) -> str:
     if moment.tzinfo is None:
-        raise LakeError("DRAFT_TIME", "a draft's time has no time zone")
+        raise FaultError("DRAFT_TIME", "a draft's time has no time zone")
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 

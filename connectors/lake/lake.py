@@ -188,7 +188,7 @@ class Lake:
     def commit(self, draft: Draft) -> Entry:
         """Commit a draft: an entry of the log, then the Delta tables up to it.
 
-        Raises LakeError (BALANCE), LostRace or PartsGone with nothing committed. A TransientError of a Delta table
+        Raises FaultError (BALANCE), LostRace or PartsGone with nothing committed. A TransientError of a Delta table
         (TABLE_BUSY, TABLE_COMMIT, STORE_UNAVAILABLE) comes when the entry stands: `roll_forward` does the rest.
         """
         if self._signer is None:

@@ -8,7 +8,7 @@ import pytest
 from building import BINDING, DETAILS, RECORDS, SIGNER, ZONE, commit, draft, inputs, new_lake, rows
 from deltalake import DeltaTable
 
-from connectors.errors import ConfigError, LakeError
+from connectors.errors import ConfigError, FaultError
 from connectors.lake import INPUTS, QUARANTINE, Binding, Lake
 from connectors.lake.layout import entry_key, table_uri
 
@@ -85,7 +85,7 @@ def test_a_lake_of_a_newer_version_is_left_alone(tmp_path):
 def test_a_draft_that_does_not_balance_is_not_committed(tmp_path):
     lake = new_lake(str(tmp_path))
     wrong = draft(lake, ["a"], tables={RECORDS: 3, DETAILS: 2})
-    with pytest.raises(LakeError, match=f"table {DETAILS}: 2 rows counted, 3 in parts"):
+    with pytest.raises(FaultError, match=f"table {DETAILS}: 2 rows counted, 3 in parts"):
         lake.commit(wrong)
     assert Lake.open(str(tmp_path)).head()[0] == 0
 

@@ -9,7 +9,7 @@ from building import RECORDS, ZONE, commit, draft, inputs, new_lake, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import LakeError
+from connectors.errors import FaultError
 from connectors.lake import DoneIndex, Lake
 from connectors.lake.inputs import _Digests
 
@@ -85,12 +85,12 @@ def test_a_whole_that_is_not_its_shares_is_refused(tmp_path, group, name, what):
     lake = new_lake(str(tmp_path))
     counts = {key: dict(value) for key, value in draft(lake, ["a"]).counts.items()}
     counts[group][name] += 1
-    with pytest.raises(LakeError, match=f"BALANCE: .*{what}"):
+    with pytest.raises(FaultError, match=f"BALANCE: .*{what}"):
         lake.commit(draft(lake, ["a"], counts=counts))
     assert Lake.open(str(tmp_path)).head()[0] == 0
 
 
 def test_counts_that_are_not_those_of_the_inputs_are_refused(tmp_path):
     lake = new_lake(str(tmp_path))
-    with pytest.raises(LakeError, match="objects written 1 is not the 2 of the inputs"):
+    with pytest.raises(FaultError, match="objects written 1 is not the 2 of the inputs"):
         lake.commit(draft(lake, ["a"], inputs=inputs(["a", "b"])))
