@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobs import flags
 from jobs.console import AsJson, command, emit, say, table
+
+if TYPE_CHECKING:
+    from jobs.leaks import Leak
 
 
 @command
@@ -61,10 +64,14 @@ def verify(
     for line in report.lines():
         say(line)
     for leak in found:
-        say(f"LEAK: the value of line {leak.line} stands in {leak.place} {leak.column} ({leak.rows} rows)")
+        say(f"LEAK: the value of line {leak.line} stands in {leak.place}{_of_column(leak)}")
     if leaks and not found:
         say("no leak: none of the values was found")
     return int(code)
+
+
+def _of_column(leak: Leak) -> str:
+    return f" {leak.column} ({leak.rows:,} rows)" if leak.column else ""
 
 
 @command

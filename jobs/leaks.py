@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,7 +26,8 @@ SHORTEST = 4
 class Leak:
     """A value that was found. line: its line in the file of values, from 1; the value itself is not said.
 
-    place: key in the lake or path of a log. column: of a Parquet file, else empty. rows: how many hold it.
+    place: key in the lake or path of a log. column: of a Parquet file, and rows: how many of its rows hold the value;
+    empty and 0 where it stands in a file's name or bytes.
     """
 
     line: int
@@ -71,28 +74,48 @@ def _in_file(store: Store, key: str, values: Sequence[str]) -> Iterator[Leak]:
 def _in_bytes(data: bytes, place: str, values: Sequence[str]) -> Iterator[Leak]:
     for line, value in enumerate(values, 1):
         if value.encode() in data:
-            yield Leak(line, place, "", 1)
+            yield Leak(line, place, "", 0)
 
 
 def _in_table(table: pa.Table, place: str, values: Sequence[str]) -> Iterator[Leak]:
     any_value = "|".join(re.escape(value) for value in values)
     for column in table.column_names:
-        texts = _texts(table[column])
-        if texts is None or not pc.any(pc.match_substring_regex(texts, any_value)).as_py():
+        found = _texts(table[column])
+        if found is None or not pc.any(pc.match_substring_regex(found.texts, any_value)).as_py():
             continue
         for line, value in enumerate(values, 1):
-            rows = pc.sum(pc.match_substring(texts, value)).as_py() or 0
+            rows = found.rows_that_hold(pc.match_substring(found.texts, value))
             if rows:
                 yield Leak(line, place, column, rows)
 
 
-def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array | None:
-    """The distinct values of a column as text; None where it holds no text."""
-    if pa.types.is_list(column.type):
-        column = pc.list_flatten(column)
-    if pa.types.is_binary(column.type):
-        valid = [v for v in pc.unique(column).to_pylist() if v is not None]
-        return pa.array([v.decode("latin-1") for v in valid], pa.string())
-    if not pa.types.is_string(column.type):
+@dataclass(frozen=True)
+class _Texts:
+    """The distinct values of a column. texts: text[d]. which: int64 per value, its place in texts. row: int64 per
+    value, the row it stands in."""
+
+    texts: pa.Array
+    which: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    def rows_that_hold(self, hit: pa.Array) -> int:
+        """How many rows hold one of the distinct values that are hit (bool[d])."""
+        hits = np.asarray(pc.fill_null(hit, False), dtype=np.bool_)
+        return len(np.unique(self.row[hits[self.which]])) if hits.any() else 0
+
+
+def _texts(column: pa.ChunkedArray) -> _Texts | None:
+    """The column's values as text, nulls left out; None where it holds no text."""
+    values = column.combine_chunks()
+    row = pa.array(np.arange(len(values)))
+    if pa.types.is_list(values.type):
+        row, values = pc.list_parent_indices(values), pc.list_flatten(values)
+    if not (pa.types.is_binary(values.type) or pa.types.is_string(values.type)):
         return None
-    return pc.unique(column)
+    valid = pc.is_valid(values)
+    encoded = values.filter(valid).dictionary_encode()
+    texts = encoded.dictionary
+    if pa.types.is_binary(texts.type):
+        texts = pa.array([value.decode("latin-1") for value in texts.to_pylist()], pa.string())
+    numbers = np.asarray(row.filter(valid), dtype=np.int64)
+    return _Texts(texts, np.asarray(encoded.indices, dtype=np.int64), numbers)

@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from running import write
+from running import file_of, run, write
 
 from connectors.hl7v2.generate import canary_message
 from connectors.storage import StorageOptions
-from jobs.leaks import find_leaks
+from jobs.leaks import Leak, find_leaks
 
 CODES = {
     *("PID-2.5", "PID-3.5", "PID-4.5", "PID-18.5", "PID-21.5"),  # CX-5, table 0203: the kind of an identifier
@@ -72,9 +74,30 @@ def test_planted_values_are_found_nowhere(corpus: Path, tmp_path: Path, ray_fold
     assert any(ray_folder.rglob("*.log"))
 
 
-def test_a_value_that_stands_in_the_lake_is_found(tmp_path: Path) -> None:
-    from running import file_of, run
-
-    run(write(tmp_path / "in", {"a.hl7": file_of("1")}), tmp_path / "lake", tmp_path / "keys")
+def test_a_value_that_stands_in_the_lake_is_found_with_the_rows_that_hold_it(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", {"a.hl7": file_of("1", "2", observations=3)})
+    run(source, tmp_path / "lake", tmp_path / "keys")
     found = find_leaks(str(tmp_path / "lake"), StorageOptions(), ["2345-7", "JANE-NOT-HERE"], [])
-    assert {(leak.line, leak.column) for leak in found if leak.column} == {(1, "code")}
+    assert [(leak.line, leak.column, leak.rows) for leak in found if leak.column] == [(1, "code", 6)]
+
+
+def test_rows_are_counted_in_text_in_bytes_and_in_lists(tmp_path: Path) -> None:
+    run(write(tmp_path / "in", {"a.hl7": file_of("1")}), tmp_path / "lake", tmp_path / "keys")
+    columns = {
+        "text": pa.array(["of SECRET", None, "SECRET", "x"]),
+        "bytes": pa.array([b"SECRET", b"\xff", None, b""]),
+        "several": pa.array([["SECRET", "SECRET"], [], None, ["a", "SECRETS"]]),
+        "number": pa.array([1, 2, 3, 4]),
+    }
+    path = tmp_path / "lake" / "deidentified" / "extra.parquet"
+    pq.write_table(pa.table(columns), path, compression="gzip")
+    found = find_leaks(str(tmp_path / "lake"), StorageOptions(), ["SECRET"], [])
+    counted = {leak.column: leak.rows for leak in found if leak.column}
+    assert counted == {"text": 2, "bytes": 1, "several": 2}
+
+
+def test_a_value_in_a_log_has_no_column(tmp_path: Path) -> None:
+    run(write(tmp_path / "in", {"a.hl7": file_of("1")}), tmp_path / "lake", tmp_path / "keys")
+    logs = write(tmp_path / "logs", {"worker.out": b"said SECRET twice: SECRET"})
+    found = find_leaks(str(tmp_path / "lake"), StorageOptions(), ["SECRET"], [logs])
+    assert found == [Leak(1, str(logs / "worker.out"), "", 0)]
