@@ -66,13 +66,16 @@ class Pipeline(BaseModel):
     pattern: str | None = Field(default=None, description="Only objects whose name matches this glob")
     settle_seconds: float = Field(default=0, ge=0, description="Leave younger objects for the next run")
     bundle_bytes: int | None = Field(
-        default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 1 MB to 1 GB"
+        default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 4 MB to 1 GB"
     )
     chunk_bytes: int = Field(default=8 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
     commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")
     min_score: float | None = Field(default=None, ge=0, le=100, description="Quarantine records that score below it")
     max_quarantine: float | None = Field(
-        default=None, ge=0, le=1, description="Largest share of quarantined records in a commit"
+        default=None,
+        ge=0,
+        le=1,
+        description="Largest share of quarantined records; over it nothing is committed",
     )
     source_store: StoreSettings = StoreSettings()
     lake_store: StoreSettings = StoreSettings()

@@ -84,10 +84,8 @@ def ingest(
     (progress := progress or Silent()).total(len(packed), "bundles")
     with executor(cpus if packed else 0) as execute:
         committer = _committer(pipeline, access, execute, identity, started, progress)
-        committed = [
-            committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head))
-            for n, wave in enumerate(waves(packed, pipeline.commit_every))
-        ]
+        planned = enumerate(waves(packed, pipeline.commit_every))
+        committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
     return run_report(
         about(access),
         listed=plan.listed,

@@ -76,10 +76,8 @@ def stage_run(
     (progress := progress or Silent()).total(len(bundles), "bundles")
     with executor(cpus if bundles else 0) as execute:
         committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress)
-        committed = [
-            committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head))
-            for n in range(0, len(bundles), COMMIT_EVERY)
-        ]
+        starts = range(0, len(bundles), COMMIT_EVERY)
+        committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)
     return run_report(about(access), **facts, committed=committed, seconds=time.time() - started, run_id=identity)
 
 

@@ -33,6 +33,10 @@ class Wave:
     leaves: dict[int, Leaves] = field(default_factory=dict)
     known: Known | None = None
 
+    def settled(self) -> Settled:
+        """What became of its objects."""
+        return settle(list(self.leaves.values()))
+
 
 @dataclass(frozen=True)
 class Committed:
@@ -64,16 +68,27 @@ class Committer:
     max_quarantine: float | None
     progress: Progress
 
-    def commit(self, wave: Wave) -> Committed:
-        """Work on the wave's bundles until an entry holds them, or others took them all.
+    def commit(self, waves: Iterable[Wave]) -> list[Committed]:
+        """Work on the bundles of each wave until an entry holds them, or others took them all.
 
-        Raises LimitExceeded, AccessError, ConfigError; then nothing of the wave is committed.
+        With a limit of quarantined records the first entry is made when all waves were worked on and the limit holds
+        for the run. Raises LimitExceeded, and then nothing is committed; AccessError, ConfigError, FaultError,
+        LakeError and TransientError, and then the waves that were committed before stay.
         """
+        if self.max_quarantine is None:
+            return [self._commit(self._worked_on(wave)) for wave in waves]
+        worked = [self._worked_on(wave) for wave in waves]
+        self._check_limit(self.max_quarantine, [outcome for wave in worked for outcome in wave.settled().outcomes])
+        return [self._commit(wave) for wave in worked]
+
+    def _worked_on(self, wave: Wave) -> Wave:
         self._work_on(wave, wave.bundles)
+        return wave
+
+    def _commit(self, wave: Wave) -> Committed:
         while True:
-            settled = settle(list(wave.leaves.values()))
+            settled = wave.settled()
             counted = counts(settled.outcomes, wave.done)
-            self._check_limit(counted)
             if not any(o.outcome != "deferred" for o in settled.outcomes):
                 return _committed(None, settled, counted)
             try:
@@ -116,14 +131,14 @@ class Committer:
         wave.bundles = kept
         return changed
 
-    def _check_limit(self, counted: Counts) -> None:
-        records = counted["records"]
-        if self.max_quarantine is None or records["quarantined"] <= self.max_quarantine * records["read"]:
+    def _check_limit(self, limit: float, outcomes: Sequence[SpanOutcome]) -> None:
+        read, quarantined = sum(o.read for o in outcomes), sum(o.quarantined for o in outcomes)
+        if quarantined <= limit * read:
             return
         raise LimitExceeded(
             "QUARANTINE_LIMIT",
-            f"{records['quarantined']} of {records['read']} records would be quarantined, more than the limit of "
-            f"{self.max_quarantine:g} of them; nothing of this commit was written",
+            f"{quarantined} of {read} records would be quarantined, more than the limit of {limit:g} of them; "
+            "nothing was committed",
         )
 
 

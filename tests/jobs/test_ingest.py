@@ -150,6 +150,23 @@ def test_over_the_limit_nothing_is_committed(tmp_path: Path, keys: Path) -> None
     assert parts(tmp_path / "lake") == {}
 
 
+def test_over_the_limit_no_wave_is_committed(tmp_path: Path, keys: Path) -> None:
+    source = write(tmp_path / "in", {**{f"{n}.hl7": file_of(f"{n}") for n in range(4)}, "z.hl7": b"{}"})
+    with pytest.raises(LimitExceeded) as caught:
+        run(source, tmp_path / "lake", keys, max_quarantine=0.19, commit_every=1, bundle_bytes=400)
+    assert caught.value.message.startswith("1 of 5 records")
+    assert parts(tmp_path / "lake") == {}
+    assert list((tmp_path / "lake" / "_runs").glob("0*.json")) == []
+
+
+def test_the_limit_is_of_the_run_and_not_of_a_wave(tmp_path: Path, keys: Path) -> None:
+    source = write(tmp_path / "in", {**{f"{n}.hl7": file_of(f"{n}") for n in range(4)}, "z.hl7": b"{}"})
+    report = run(source, tmp_path / "lake", keys, max_quarantine=0.2, commit_every=1, bundle_bytes=400)
+    assert report["records"] == {"read": 5, "written": 4, "quarantined": 1, "duplicate": 0}
+    assert report["entries"] == [1, 2, 3, 4]
+    assert not verify(str(tmp_path / "lake")).findings
+
+
 def test_a_second_policy_on_a_bound_lake_is_refused(tmp_path: Path, keys: Path) -> None:
     source = write(tmp_path / "in", {"a.hl7": file_of("1")})
     run(source, tmp_path / "lake", keys)
