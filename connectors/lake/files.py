@@ -77,10 +77,14 @@ def excludes(group: pq.RowGroupMetaData, column: str, wanted: pa.Array) -> bool:
 
 
 def unnamed_files(store: Store, named: Container[str]) -> Iterator[tuple[str, RawObject]]:
-    """Key and listing of every file that a lake's log could name and does not, and of the files of Delta's logs."""
+    """Key and listing of every file that a lake's log could name and does not, of the files of Delta's logs, and
+    of files that writers left unfinished."""
     for folder in (*FOLDERS, RUNS):
         for page in store.list(folder):
             for raw in page:
                 key = key_of(store, raw)
                 if key not in named and (folder != RUNS or key.startswith(f"{RUNS}/leaves-")):
                     yield key, raw
+        for page in store.unfinished(folder):
+            for raw in page:
+                yield key_of(store, raw), raw

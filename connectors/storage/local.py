@@ -27,17 +27,24 @@ class LocalStore:
 
     uri: str
 
-    def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
-        """See Store.list. Follows symbolic links, but not to a folder it is inside of."""
+    def _pages(self, prefix: str, *, finished: bool) -> Iterator[list[RawObject]]:
         root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
         page: list[RawObject] = []
-        for raw in _walk(root, ()):
+        for raw in _walk(root, (), finished):
             page.append(raw)
             if len(page) == PAGE_OBJECTS:
                 yield page
                 page = []
         if page:
             yield page
+
+    def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """See Store.unfinished. Those of writers at work are among them."""
+        return self._pages(prefix, finished=False)
+
+    def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """See Store.list. Follows symbolic links, but not to a folder it is inside of."""
+        return self._pages(prefix, finished=True)
 
     def head(self, key: str) -> RawObject | None:
         path = self._path(key)
@@ -159,8 +166,11 @@ def _guarded(path: str, action: Callable[[], T]) -> T:
         raise local_error(error, path) from None
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[RawObject]:
-    """Files below a folder by the UTF-8 bytes of their paths; above: (device, inode) of the folders it is in."""
+def _walk(folder: str, above: tuple[tuple[int, int], ...], finished: bool) -> Iterator[RawObject]:
+    """Files below a folder by the UTF-8 bytes of their paths, those that are finished or those that are not.
+
+    above: (device, inode) of the folders it is in.
+    """
     try:
         own = Path(folder).stat()
         entries = list(os.scandir(folder))
@@ -172,11 +182,11 @@ def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[RawObject
     if identity in above:
         return
     # A folder sorts as if its name ended with "/", which is the order of whole keys.
-    named = [(e.name + "/" if e.is_dir() else e.name, e) for e in entries if not e.name.startswith(UNFINISHED)]
+    named = [(e.name + "/" if e.is_dir() else e.name, e) for e in entries]
     for name, entry in sorted(named, key=lambda pair: pair[0].encode("utf-8", "surrogateescape")):
         if name.endswith("/"):
-            yield from _walk(entry.path, (*above, identity))
-        else:
+            yield from _walk(entry.path, (*above, identity), finished)
+        elif entry.name.startswith(UNFINISHED) != finished:
             yield from _file(folder, entry)
 
 

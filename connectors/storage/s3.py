@@ -112,6 +112,10 @@ class S3Store:
             credential_provider=None if o.anonymous else self.credentials,
         )
 
+    def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """Nothing: an object stands when it is whole, and uploads that broke off have no key."""
+        return iter(())
+
     def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
         """See Store.list. In the order of the service: by UTF-8 bytes for S3 itself."""
         below = "/".join(p for p in (self.prefix, prefix.strip("/")) if p)

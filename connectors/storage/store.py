@@ -25,6 +25,11 @@ class Store(Protocol):
         """ "s3://bucket/prefix" or an absolute path, without a slash at the end."""
         ...
 
+    def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
+        """What writers that died left below the folder `prefix`: files that never became objects, in pages. They have
+        keys and can be deleted; `list` passes over them."""
+        ...
+
     def list(self, prefix: str = "") -> Iterator[list[RawObject]]:
         """Objects below the folder `prefix` ("" for all) in order of their keys' UTF-8 bytes, in pages."""
         ...

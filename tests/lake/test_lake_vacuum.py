@@ -13,6 +13,7 @@ from connectors.lake.inputs import LEAVES, put_leaves, read_table, removed_of
 from connectors.lake.layout import leaves_key
 from connectors.lake.vacuum import vacuum
 from connectors.lake.verify import verify
+from connectors.storage.local import UNFINISHED
 
 NOW = timedelta(0)
 
@@ -41,6 +42,22 @@ def test_young_files_stay(tmp_path):
     write_parts(lake, ["at work"])
     assert vacuum(lake, timedelta(hours=1)).paths == ()
     assert unnamed(lake) == 2
+
+
+def test_files_that_a_killed_writer_left_unfinished_are_removed(tmp_path):
+    lake = new_lake(str(tmp_path))
+    kept = commit(lake, "a")
+    folders = ["_runs", "_runs/keys", "restricted", Path(lake.parts_of(kept)[0].path).parent]
+    left = [tmp_path / folder / f"{UNFINISHED}{n}" for n, folder in enumerate(folders)]
+    for path in left:
+        path.write_bytes(b"half")
+    assert unnamed(lake) == 4
+    assert vacuum(lake, timedelta(hours=1)).paths == ()
+    done = vacuum(lake, timedelta(seconds=-5))
+    assert sorted(done.paths) == sorted(str(path.relative_to(tmp_path)) for path in left)
+    assert [path.exists() for path in left] == [False] * 4
+    report = verify(str(tmp_path))
+    assert (report.findings, report.information) == ([], [])
 
 
 def test_a_dry_run_removes_nothing_and_makes_no_entry(tmp_path):
