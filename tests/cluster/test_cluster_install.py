@@ -91,13 +91,13 @@ def test_the_lake_is_proven_from_a_pod(namespace: Namespace, installed: str) -> 
 @pytest.mark.cluster_ci
 def test_running_again_adds_nothing(namespace: Namespace, installed: str, store) -> None:
     before = parts(installed)
-    pipeline = pipeline(store.messages, installed)
-    namespace.install("one", {"pipeline": pipeline, "commonAnnotations": {"run": "again"}})
+    again = {"pipeline": pipeline(store.messages, installed), "commonAnnotations": {"run": "again"}}
+    namespace.install("one", again)
     jobs = namespace.ray_jobs("one")
     assert len(jobs) == 2, "an upgrade makes a run of its own"
-    again = next(job for job in jobs if job.startswith("one-ingest-2-"))
-    assert namespace.wait(again).outcome == "succeeded"
-    assert namespace.summary(again)["objects"]["written"] == 0
+    second = next(name for name in jobs if name.startswith("one-ingest-2-"))
+    assert namespace.wait(second).outcome == "succeeded"
+    assert namespace.summary(second)["objects"]["written"] == 0
     assert parts(installed) == before
     assert len(Lake.open(installed).entries()) == 1
 
