@@ -6,6 +6,7 @@ import base64
 import datetime
 import hmac
 import unicodedata
+from pathlib import Path
 
 import made_up
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jobs.privacy
 from jobs.privacy.actions import Action, Rows
 from jobs.privacy.actions.age_band import AgeBand
 from jobs.privacy.actions.constant import Constant
@@ -21,7 +23,7 @@ from jobs.privacy.actions.hash import Hash
 from jobs.privacy.actions.shift import Shift
 from jobs.privacy.actions.token import Token
 from jobs.privacy.actions.year import Year
-from jobs.privacy.actions.zip3 import Zip3, sparse_prefixes
+from jobs.privacy.actions.zip3 import Zip3, populous_prefixes, sparse_prefixes
 from jobs.privacy.identity import normalise, qualified
 
 UTC = datetime.UTC
@@ -157,6 +159,29 @@ def test_postal_codes_of_other_countries_are_dropped() -> None:
 def test_the_seventeen_prefixes_of_the_guidance_are_listed() -> None:
     seventeen = "036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893"
     assert set(seventeen.split()) <= set(sparse_prefixes())
+
+
+def test_a_prefix_stands_only_if_the_census_counts_more_than_20000_people_under_it() -> None:
+    denied = {
+        "00501": "a unique code",
+        "09012": "the military overseas",
+        "20500": "offices",
+        "36901": "17,340 people",
+        "21301": "not assigned",
+        "83001": "on the guidance's list, though more than 20,000 live there now",
+    }
+    assert treated(Zip3(), list(denied), pa.string()) == ["000"] * len(denied)
+    assert treated(Zip3(), ["57601", "99901", "00601", "96701"], pa.string()) == ["576", "999", "006", "967"]
+
+
+def test_the_prefixes_that_stand_are_those_of_the_table_above_the_threshold() -> None:
+    table = (Path(jobs.privacy.__file__).parent / "zip3_population.csv").read_text().splitlines()
+    people = {prefix: int(count) for prefix, count in (row.split(",") for row in table[1:])}
+    assert len(people) == len(table) - 1 == 893
+    assert all(len(prefix) == 3 and prefix.isdigit() for prefix in people)
+    assert 325_000_000 < sum(people.values()) < 335_000_000
+    assert set(populous_prefixes()) == {p for p, n in people.items() if n > 20_000} - set(sparse_prefixes())
+    assert len(populous_prefixes()) == 871
 
 
 def test_constant_stands_where_there_was_a_value() -> None:

@@ -16,11 +16,12 @@ from jobs.privacy.spans import only_where
 
 ZIP = r"^\s*(?P<three>\d{3})\d{2}(?:-?\d{4})?\s*$"
 FEW_PEOPLE = "000"
+MANY_PEOPLE = 20_000
 UNITED_STATES = ("US", "USA", "840", "UNITED STATES", "UNITED STATES OF AMERICA")
 
 
 class Zip3(Action):
-    """45 CFR 164.514(b)(2)(i)(B): three digits, and "000" where 20,000 people or fewer live under them.
+    """45 CFR 164.514(b)(2)(i)(B): three digits where the census counts more than 20,000 people under them, else "000".
 
     A code of another form, or beside another country, becomes null; without a country the form decides.
     """
@@ -38,7 +39,21 @@ class Zip3(Action):
         return only_where(three, np.asarray(at_home.to_numpy(zero_copy_only=False)))
 
     def described(self) -> str:
-        return "first three digits, 000 where few people live, none outside the United States"
+        return "first three digits where many people live, else 000, none outside the United States"
+
+
+@cache
+def populous_prefixes() -> tuple[str, ...]:
+    """Prefixes that may stand: more than 20,000 people live under them by zip3_population.csv, and the guidance does
+    not list them as sparse. Every other prefix is denied, known or not.
+
+    The table: American Community Survey 2016-2020 of the Bureau of the Census, DP05 (total population) by ZIP code
+    tabulation area, added up by the first three digits.
+    """
+    text = resources.files("jobs.privacy").joinpath("zip3_population.csv").read_text("utf-8")
+    people = {row["prefix"]: int(row["population"]) for row in csv.DictReader(text.splitlines())}
+    sparse = set(sparse_prefixes())
+    return tuple(prefix for prefix, count in sorted(people.items()) if count > MANY_PEOPLE and prefix not in sparse)
 
 
 @cache
@@ -50,8 +65,9 @@ def sparse_prefixes() -> tuple[str, ...]:
 
 def _three_digits(values: pa.Array) -> pa.Array:
     three = pc.struct_field(pc.extract_regex(values, pattern=ZIP), "three")
-    sparse = pc.is_in(three, value_set=pa.array(sparse_prefixes(), three.type))
-    return pc.cast(pc.if_else(sparse, pa.scalar(FEW_PEOPLE, three.type), three), values.type)
+    populous = pc.is_in(three, value_set=pa.array(populous_prefixes(), three.type))
+    denied = pc.if_else(pc.is_valid(three), pa.scalar(FEW_PEOPLE, three.type), pa.scalar(None, three.type))
+    return pc.cast(pc.if_else(populous, three, denied), values.type)
 
 
 def _is_united_states(values: pa.Array) -> pa.Array:
