@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SEEDS ?= 20
 WORKERS ?= 2
+IMAGE ?= localhost/clinray:dev
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool) 2>/dev/null)))
+NUMBA_CPU ?= $(if $(filter aarch64 arm64,$(shell uname -m)),generic,x86-64-v3)
+CLUSTER_TESTS ?= cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults lint bench lock docs clean
+.PHONY: help demo test test-faults test-k8s image kind lint bench lock docs clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +30,22 @@ test: $(INSTALLED) ## Every test but the kills and the storage faults
 
 test-faults: $(INSTALLED) ## Kills of workers and drivers at SEEDS points, and storage faults
 	CLINRAY_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults
+
+test-k8s: $(INSTALLED) ## On the cluster of KUBECONFIG, else on one that kind makes; CLUSTER_TESTS=cluster_ci for the shortest
+	@set -e; [ -n "$$KUBECONFIG" ] || eval "$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh)"; \
+	kubectl get crd rayjobs.ray.io >/dev/null || { echo "the cluster has no KubeRay" >&2; exit 1; }; \
+	CLINRAY_IMAGE=$(IMAGE) $(BIN)/python -m pytest -m "$(CLUSTER_TESTS)" --durations=0 tests/cluster
+
+image: ## The container image, by docker, podman or buildah
+	@[ -n "$(BUILDER)" ] || { echo "make image wants docker, podman or buildah" >&2; exit 1; }
+	$(BUILDER) build --build-arg NUMBA_CPU=$(NUMBA_CPU) \
+		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 2>/dev/null || echo unknown) \
+		$(IMAGE_ARGS) -t $(IMAGE) .
+
+kind: $(INSTALLED) ## A kind cluster with KubeRay, an S3 with 10,000 messages, and the chart's run on them
+	@set -e; eval "$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh)"; \
+	IMAGE=$(IMAGE) PYTHON=$(abspath $(BIN)/python) bash k8s/kind/demo.sh
 
 lint: $(INSTALLED) ## Style, types, import rules
 	$(BIN)/ruff check .
