@@ -2,14 +2,14 @@
 
 The key is the identifier of PID-3 whose type comes first in the order of identifier_types.csv (of equal types the first
 that was sent), with its assigning authority, else the sending facility; PID-2 where PID-3 is empty. Both are trimmed,
-in Unicode form NFC and upper-case, and joined: "AUTHORITY|ID".
+in Unicode form NFC and upper-case, and joined: "AUTHORITY|ID". The explicit null (two quotes) is no identifier.
 """
 # mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -25,6 +25,7 @@ from connectors.hl7v2 import locate
 from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
+from connectors.identity import EXPLICIT_NULL, normalise, qualified
 
 FIELDS: Final = (2, 3, 4, 18, 19, 20, 21)
 IMPLIED_TYPE: Final = {18: "AN", 19: "SS", 20: "DL"}
@@ -34,6 +35,7 @@ KEY_FIELDS: Final = (3, 2)
 LONGEST: Final = 256
 """Bytes of an identifier that a key is made of: of a longer one no key is made, so that no row repeats a document."""
 _NO_KEY: Final = 1 << 20
+_LAST: Final = _NO_KEY - 1
 _UNKNOWN_RANK: Final = 50
 
 
@@ -43,8 +45,9 @@ class Identifiers:
 
     patient: int32[n], index of the PID segment among those of the chunk. field, repetition: int32[n]. segment:
     int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that hold any value. type, category:
-    text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made of, or -1.
-    several: bool[p], another one of the same type might have been.
+    text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made of, or -1; an
+    explicit null is chosen last, and no key is made of it. several: bool[p], another one of the same type might have
+    been.
     """
 
     patient: Positions
@@ -63,19 +66,10 @@ class Identifiers:
         if not len(self.patient) or "identifier" not in self.columns:
             return pa.nulls(len(self.chosen), pa.string())
         at = pa.array(self.chosen, mask=self.chosen < 0)
-        names = normalised(self.columns["identifier"].take(at))
-        if "authority" not in self.columns:
-            return pc.binary_join_element_wise("", names, "|")
-        authorities = normalised(pc.fill_null(self.columns["authority"], "").take(at))
-        return pc.binary_join_element_wise(authorities, names, "|")
-
-
-def normalised(values: pa.StringArray) -> pa.StringArray:
-    """Text trimmed of white space, in Unicode form NFC, upper-case; nulls stay."""
-    if pc.all(pc.string_is_ascii(values)).as_py() is not False:
-        return pc.ascii_upper(pc.ascii_trim_whitespace(values))
-    composed = pc.utf8_normalize(pc.utf8_trim_whitespace(values), form="NFC")
-    return pc.utf8_normalize(pc.utf8_upper(composed), form="NFC")
+        authorities = self.columns.get("authority", pa.nulls(len(self.patient), pa.string()))
+        names = self.columns["identifier"].take(at)
+        names = pc.if_else(pc.equal(names, EXPLICIT_NULL), None, names)
+        return qualified(names, authorities.take(at))
 
 
 @cache
@@ -103,9 +97,19 @@ def find_identifiers(
     types, category, rank = _classified(sent, field)
     usable = values.length[layout.slot("identifier")]
     rank[(usable == 0) | (usable > LONGEST)] = _NO_KEY
+    no_value = _explicit_nulls(columns, len(patient))
+    rank[no_value] = _LAST
     chosen, several = np.empty(len(pids), np.int32), np.zeros(len(pids), np.bool_)
     _choose(patient, rank, chosen, several)
+    several &= ~np.append(no_value, False)[chosen]
     return Identifiers(patient, field, repetition, pids[patient], columns, types, category, values, chosen, several)
+
+
+def _explicit_nulls(columns: Mapping[str, pa.Array], count: int) -> npt.NDArray[np.bool_]:
+    """bool per identifier: the sender says that there is none."""
+    if "identifier" not in columns:
+        return np.zeros(count, np.bool_)
+    return np.asarray(pc.fill_null(pc.equal(columns["identifier"], EXPLICIT_NULL), False), dtype=np.bool_)
 
 
 def _repetitions(segments: Segments, pids: Positions) -> Positions:
@@ -151,7 +155,7 @@ def _classified(sent: pa.StringArray, field: Positions) -> tuple[pa.StringArray,
         implied[number] = names.index(name)
     types = pc.coalesce(sent, pa.array(names, pa.string()).take(pa.array(implied[field])))
     coded = pc.fill_null(types, "").dictionary_encode()
-    known = [_types().get(normal, ("patient_id", _UNKNOWN_RANK)) for normal in normalised(coded.dictionary).to_pylist()]
+    known = [_types().get(normal, ("patient_id", _UNKNOWN_RANK)) for normal in normalise(coded.dictionary).to_pylist()]
     codes = coded.indices.to_numpy()
     categories = sorted({category for category, _ in known} | {"relative_id", "ssn"})
     of_type = np.array([categories.index(category) for category, _ in known], np.int8)

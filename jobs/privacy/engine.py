@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
+from connectors.identity import normalise
 from jobs.privacy.actions import Action, Keep, Rows
 from jobs.privacy.actions.token import column_cipher
-from jobs.privacy.identity import normalise
 from jobs.privacy.keys import Keyring
 from jobs.privacy.mac import hmac_column
 from jobs.privacy.policy import Policy, Zone

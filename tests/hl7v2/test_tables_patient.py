@@ -20,6 +20,10 @@ from reading import HEADER, message, read, rows
         ("|e\u0301^^^G^MR", "G|\u00c9"),
         ("|" + "7" * 257, None),
         ("|a\\T\\b^^^G^MR", "G|A&B"),
+        ('|""^^^GEN^MR', None),
+        ('9|""^^^GEN^MR', "GEN|9"),
+        ('|""^^^GEN^MR~8^^^B^PI', "B|8"),
+        ('|"" ""^^^GEN^MR', 'GEN|"" ""'),
     ],
 )
 def test_the_key_is_made_of_the_first_identifier_by_type(fields: str, key: str | None) -> None:
@@ -81,3 +85,9 @@ def test_findings_carry_patient_and_lineage_and_no_value() -> None:
     assert [row["patient_key"] for row in found] == ["G|7"]
     assert found[0]["_offset"] == 0
     assert "19secret" not in repr(found)
+
+
+def test_an_explicit_null_stands_in_the_patient_row_and_is_not_one_of_several() -> None:
+    data = message('PID|||""^^^A^MR~""^^^B^MR')
+    assert rows(data, "patients", "patient_id", "patient_key") == [('""', None)]
+    assert "HL7_PATIENT_ID_SEVERAL" not in [code for (code,) in rows(data, "findings", "code")]

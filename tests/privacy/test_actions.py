@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jobs.privacy
+from connectors.identity import normalise, qualified
 from jobs.privacy.actions import Action, Rows
 from jobs.privacy.actions.age_band import AgeBand
 from jobs.privacy.actions.constant import Constant
@@ -24,7 +25,6 @@ from jobs.privacy.actions.shift import Shift
 from jobs.privacy.actions.token import Token
 from jobs.privacy.actions.year import Year
 from jobs.privacy.actions.zip3 import Zip3, populous_prefixes, sparse_prefixes
-from jobs.privacy.identity import normalise, qualified
 
 UTC = datetime.UTC
 KEYS = made_up.keyring()
@@ -80,6 +80,17 @@ def test_numbers_become_tokens_of_their_decimal_text() -> None:
     text = treated(Token(), ["17", None], pa.string())
     assert treated(Token(), [17, None], pa.int64()) == text
     assert treated(Token(), ["17", None], pa.large_string()) == text
+
+
+@pytest.mark.parametrize("action", [Token(), Hash()])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_an_explicit_null_is_no_value_and_stays(action: Action, kind: pa.DataType) -> None:
+    sent = ['""', "A1", None, "A1", '""x', '""']
+    more = rows(6, authority=pa.array(["h", "h", None, None, "h", None]))
+    made = treated(action, list(sent), kind, more)
+    assert (made[0], made[2], made[5]) == ('""', None, '""')
+    assert len({made[1], made[3], made[4]} - {'""', None}) == 3
+    assert made[1:4] == treated(action, sent[1:4], kind, more.subset(np.arange(1, 4), "order_id"))
 
 
 def test_object_names_are_not_normalised() -> None:

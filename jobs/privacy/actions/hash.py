@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
-from jobs.privacy.actions.pseudonym import prepared, subject
+from jobs.privacy.actions.pseudonym import pseudonyms
 from jobs.privacy.base64url import encoded
 from jobs.privacy.distinct import over_distinct
 from jobs.privacy.mac import DIGEST, hmac_column
@@ -18,7 +18,10 @@ SUBKEY_BYTES = 32
 
 
 class Hash(Action):
-    """HMAC-SHA-256 under a subkey of the category's domain: 32 bytes in binary columns, base64url in text ones."""
+    """HMAC-SHA-256 under a subkey of the category's domain: 32 bytes in binary columns, base64url in text ones.
+
+    An explicit null (two quotes) stays as it is.
+    """
 
     name = "hash"
 
@@ -32,9 +35,7 @@ class Hash(Action):
         if is_bytes(values.type):
             return over_distinct(values, lambda distinct: _binary(key, distinct))
         text = values if is_text(values.type) else pc.cast(values, pa.string())
-        ready = subject(text, rows)
-        hashes = over_distinct(ready, lambda distinct: _text(key, prepared(distinct, rows.category)))
-        return hashes if hashes.type == text.type else hashes.cast(text.type)
+        return pseudonyms(text, rows, lambda distinct: _text(key, distinct))
 
     def described(self) -> str:
         return "keyed hash"

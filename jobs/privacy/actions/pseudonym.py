@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.identity import EXPLICIT_NULL, normalise, qualified
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Rows
-from jobs.privacy.identity import normalise, qualified
+from jobs.privacy.distinct import over_distinct
 
 
-def subject(values: pa.Array, rows: Rows) -> pa.Array:
+def pseudonyms(text: pa.Array, rows: Rows, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """What `make` gives for each distinct value, as text of the same type. An explicit null is no value and stays."""
+    made = over_distinct(_subject(text, rows), lambda distinct: make(_prepared(distinct, rows.category)))
+    made = made if made.type == text.type else made.cast(text.type)
+    no_value = pc.equal(text, pa.scalar(EXPLICIT_NULL, text.type))
+    return pc.if_else(no_value, text, made) if pc.any(no_value).as_py() else made
+
+
+def _subject(values: pa.Array, rows: Rows) -> pa.Array:
     """Text values as they are pseudonymised: with their authority where they have one, normalised where it counts."""
     if rows.authority is not None:
         return qualified(pc.cast(values, pa.string()), pc.cast(rows.authority, pa.string()))
     return values
 
 
-def prepared(values: pa.Array, category: str) -> pa.Array:
+def _prepared(values: pa.Array, category: str) -> pa.Array:
     """Distinct values, normalised where their category says so."""
     return normalise(values) if domains.of(category).normalised else values

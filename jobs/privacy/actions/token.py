@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
-from jobs.privacy.actions.pseudonym import prepared, subject
-from jobs.privacy.distinct import over_distinct
+from jobs.privacy.actions.pseudonym import pseudonyms
 from jobs.privacy.keys import Keyring
 from jobs.privacy.siv import ColumnSIV
 
@@ -20,7 +19,8 @@ SUBKEY_BYTES = 64
 class Token(Action):
     """AES-SIV (RFC 5297) under a subkey of the category's domain, as base64url text.
 
-    Numbers are taken as their decimal text. Bytes that are no text are not tokenised: such a column is left out.
+    Numbers are taken as their decimal text. An explicit null (two quotes) stays as it is. Bytes that are no text are
+    not tokenised: such a column is left out.
     """
 
     name = "token"
@@ -33,9 +33,7 @@ class Token(Action):
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
         text = values if is_text(values.type) else pc.cast(values, pa.string())
         cipher = column_cipher(rows.keys, domains.of(rows.category).domain)
-        ready = subject(text, rows)
-        tokens = over_distinct(ready, lambda distinct: cipher.encrypt(prepared(distinct, rows.category)))
-        return tokens if tokens.type == text.type else tokens.cast(text.type)
+        return pseudonyms(text, rows, cipher.encrypt)
 
     def described(self) -> str:
         return "reversible token"

@@ -7,6 +7,9 @@ import pyarrow.compute as pc
 
 SEPARATOR = "|"
 
+EXPLICIT_NULL = '""'
+"""HL7 v2.5.1 section 2.5.3: the sender says that there is no value. It identifies nobody, and is no identifier."""
+
 
 def normalise(values: pa.Array) -> pa.Array:
     """Text trimmed of white space, in Unicode form NFC, upper-case; nulls stay. Applying it twice changes nothing."""
