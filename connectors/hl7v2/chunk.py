@@ -12,8 +12,10 @@ import pyarrow as pa
 from connectors.hl7v2 import locate
 from connectors.hl7v2.frame import PADDING, Frame
 from connectors.hl7v2.layout import Layout
-from connectors.hl7v2.locate import ESCAPED, USED, Positions
+from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.relate import Relations, relate
+from connectors.hl7v2.values import ESCAPED, USED
+from connectors.hl7v2.values import find_values as locate_values
 from connectors.kernels.escapes import unescape
 from connectors.kernels.gather import string_columns
 
@@ -50,7 +52,8 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Values:
-    """Where the values of a table stand: start, length int32[slots, rows], length 0 for none; state: see locate.
+    """Where the values of a table stand: start, length int32[slots, rows], length 0 for none, for absent and
+    empty alike, which are null in typed tables; state: see values.
 
     message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
     """
@@ -132,16 +135,14 @@ def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positi
     for name, source in layout.sources.items():
         if name not in sources:
             continue
-        locate.find_values(
+        locate_values(
             segments.text,
             segments.start,
             segments.end,
             segments.separators,
             segments.message,
             sources[name],
-            source.lookup,
-            source.depth,
-            source.header,
+            source,
             values.start,
             values.length,
             values.state,
@@ -156,7 +157,7 @@ def texts(segments: Segments, values: Values, slots: list[int]) -> dict[str, pa.
     escaped = [slot for slot in used if values.state[slot] & ESCAPED]
     made: dict[str, pa.StringArray] = {}
     if plain:
-        columns = string_columns(segments.text, values.start[plain], values.length[plain])
+        columns = string_columns(segments.text, values.start, values.length, chosen=plain)
         made.update({values.layout.slots[slot].name: column for slot, column in zip(plain, columns, strict=True)})
     if escaped:
         separators = segments.separators[values.message]

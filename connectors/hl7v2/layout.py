@@ -26,6 +26,7 @@ LOCATED: Final = ("text", "authority", "time", "number", "integer")
 TIME: Final = pa.timestamp("us", "UTC")
 _ALL_TABLES: Final = "*"
 _DIGITS: Final = "4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction"
+_LAST: Final = 1 << 15  # what is whole ends where the last of its parts does
 _POSITION: Final = re.compile(r"([A-Z][A-Z0-9]{1,2}(?:@[a-z]+)?)[-.](\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
@@ -49,15 +50,22 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 class Source:
     """What the kernel looks for in one kind of segment.
 
-    lookup: int16[fields, components, subcomponents], the slot that a position fills, -1 for none; component and
-    subcomponent 0 stand for the whole. depth: int8[fields], 0 where nothing of the field is wanted, 1 the whole alone,
-    2 components too, 3 subcomponents too. header: the segment is MSH, whose first field is the separator itself.
+    wholes: int32[w, 2], field and the slot that it fills. parted: int32[p, 3], field and which numbers of the entries
+    are its. entries: int32[e, 4], component, subcomponent and slot (component 0 for the whole field, subcomponent 0 for
+    the whole component), and the last component that the field's entries want. places: int32[w + e], the slots.
+    header: the segment is MSH, whose first field is the separator itself. shared: some slot has several positions.
+    fields, parts: one more than the last field, and than the last component or subcomponent.
     """
 
     name: str
-    lookup: npt.NDArray[np.int16]
-    depth: npt.NDArray[np.int8]
+    wholes: npt.NDArray[np.int32]
+    parted: npt.NDArray[np.int32]
+    entries: npt.NDArray[np.int32]
+    places: npt.NDArray[np.int32]
     header: bool
+    shared: bool
+    fields: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +186,42 @@ def make_layout(slots: list[Slot]) -> Layout:
             wanted.setdefault(match[1], []).append((index, field, component, subcomponent))
     order = {_segment(position): None for slot in slots if len(slot.positions) > 1 for position in slot.positions}
     ordered = [*(name for name in order if name in wanted), *(name for name in wanted if name not in order)]
-    return Layout(tuple(slots), {name: _source(name, wanted[name]) for name in ordered})
+    several = {index for index, slot in enumerate(slots) if len(slot.positions) > 1}
+    return Layout(tuple(slots), {name: _source(name, wanted[name], several) for name in ordered})
 
 
 def _segment(position: str) -> str:
     return position.replace(".", "-").partition("-")[0]
 
 
-def _source(name: str, places: list[tuple[int, int, int, int]]) -> Source:
-    shape = tuple(max(place[axis] for place in places) + 1 for axis in (1, 2, 3))
-    lookup, depth = np.full(shape, -1, np.int16), np.zeros(shape[0], np.int8)
-    for index, field, component, subcomponent in places:
-        if lookup[field, component, subcomponent] >= 0:
-            raise ConfigError("TABLE_COLUMNS", f"two columns take {name}-{field}")
-        lookup[field, component, subcomponent] = index
-        depth[field] = max(depth[field], 1 + (component > 0) + (subcomponent > 0))
-    return Source(name.split("@")[0], lookup, depth, name == "MSH")
+def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int]) -> Source:
+    """Where several positions fill one slot, the first value of a segment counts: fields among them stay in order."""
+    if len({place[1:] for place in places}) < len(places):
+        raise ConfigError("TABLE_COLUMNS", f"two columns take the same position of {name}")
+    of_field: dict[int, list[tuple[int, int, int]]] = {}
+    for slot, field, component, subcomponent in places:
+        of_field.setdefault(field, []).append((component, subcomponent, slot))
+    wholes: list[tuple[int, ...]] = []
+    parted: list[tuple[int, ...]] = []
+    entries: list[tuple[int, ...]] = []
+    for field, wanted in sorted(of_field.items()):
+        if len(wanted) == 1 and not wanted[0][0] and wanted[0][2] not in several:
+            wholes.append((field, wanted[0][2]))
+            continue
+        last = max(entry[0] for entry in wanted)
+        parted.append((field, 4 * len(entries), 4 * (len(entries) + len(wanted))))
+        wanted.sort(key=lambda entry: (entry[0] or _LAST, entry[1] or _LAST))
+        entries += [(*entry, last) for entry in wanted]
+    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in ((wholes, 2), (parted, 3), (entries, 4))]
+    inner = [part for entry in entries for part in entry[:2]]
+    return Source(
+        name=name.split("@")[0],
+        wholes=made[0],
+        parted=made[1],
+        entries=made[2],
+        places=np.concatenate((made[0][:, 1], made[2][:, 2])),
+        header=name == "MSH",
+        shared=any(place[0] in several for place in places),
+        fields=1 + max(2, *of_field),
+        parts=1 + max(inner, default=0),
+    )

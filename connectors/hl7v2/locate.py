@@ -1,7 +1,6 @@
-"""Where every segment, and every wanted value of it, stands in the text of a chunk.
+"""Where every segment, and every repetition of some fields, stands in the text of a chunk.
 
-Positions are int32 in a buffer of less than 2 GiB. A length of 0 stands for absent and for empty alike: typed tables
-hold null for both. HL7 2.9, chapter 2, 2.5 (message structure) and 2.7 (escape sequences).
+Positions are int32 in a buffer of less than 2 GiB. HL7 2.9, chapter 2, 2.5 (message structure).
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -13,22 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.blocks import BLOCK, lowest, matches
+from connectors.kernels.words import BLOCK, equals, lowest
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int32]
 
 NAMES: Final = 26 * 36 * 36  # how many segment names there can be
 NO_NAME: Final = -1
-USED: Final = 1
-ESCAPED: Final = 2
-_FIELD: Final = 1
-_COMPONENT: Final = 2
-_REPETITION: Final = 3
-_ESCAPE: Final = 4
-_SUBCOMPONENT: Final = 5
 SEPARATORS: Final = 6  # field, component, repetition, escape, subcomponent, truncation; 0 where a message has none
-_SPLITTING: Final = 5
 
 
 def name_code(name: str) -> int:
@@ -92,11 +83,11 @@ def find_segments(
     A line that is no segment continues the one before it. Returns how many segments there are (those beyond the
     capacity of the arrays are counted, not stored) and whether any line was a continuation.
     """
-    n, joined, one = 0, False, np.uint64(1)
+    n, joined, one, base = 0, False, np.uint64(1), text.ctypes.data
     for m in range(starts.size):
         begin, end, field = starts[m], ends[m], text[starts[m] + 3]
         for block in range(begin, end + 1, BLOCK):
-            bits = matches(text, block, 13, 10, 13, 13, 13)
+            bits = equals(base + block, 13) | equals(base + block, 10)
             if end - block < BLOCK:
                 bits = bits & ((one << np.uint64(end - block)) - one) | one << np.uint64(end - block)
             while bits:
@@ -133,107 +124,6 @@ def join_lines(text: Bytes, segment_start: Positions, segment_end: Positions, ou
             o += 1
             at += 1
         segment_end[s] = o
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _set_kinds(kind: Bytes, separators: Bytes, message: int, now: Bytes) -> None:
-    """kind[c]: what byte c is under the separators of a message; `now` holds those of the call before."""
-    same = True
-    for k in range(_SPLITTING):
-        same &= separators[message, k] == now[k]
-    if same:
-        return
-    for k in range(_SPLITTING):
-        kind[now[k]] = 0
-    for k in range(_SPLITTING - 1, -1, -1):
-        now[k] = separators[message, k]
-        kind[now[k]] = k + 1
-    kind[0] = 0
-
-
-@njit(cache=True, nogil=True)
-def find_values(
-    text: Bytes,
-    segment_start: Positions,
-    segment_end: Positions,
-    separators: Bytes,
-    message: Positions,
-    segments: Positions,
-    lookup: npt.NDArray[np.int16],
-    depth: npt.NDArray[np.int8],
-    header: bool,
-    start: Positions,
-    length: Positions,
-    state: Bytes,
-) -> None:
-    """Row r of the slots that lookup names is filled from segment segments[r] (-1: none); see layout.Source.
-
-    start, length: int32[slots, rows], zero before the first call. state: uint8[slots], USED where any row has a value,
-    with ESCAPED where one holds an escape character. Components and subcomponents are those of a field's first
-    repetition.
-    """
-    kind, now = np.zeros(256, np.uint8), np.zeros(SEPARATORS, np.uint8)
-    fields, components, subcomponents = lookup.shape
-    flat, stride = lookup.ravel(), components * subcomponents
-    one = np.uint64(1)
-    for row in range(segments.size):
-        s = segments[row]
-        if s < 0:
-            continue
-        _set_kinds(kind, separators, message[s], now)
-        at, end, field = np.int64(segment_start[s]) + 4, np.int64(segment_end[s]), 1
-        if header:
-            while at < end and text[np.uint64(at)] != now[0]:
-                at += 1
-            if flat[stride] >= 0:
-                start[flat[stride], row] = segment_start[s] + 3
-                length[flat[stride], row] = at - segment_start[s] - 3
-                state[flat[stride]] |= USED
-            at, field = at + 1, 3
-        if at >= end or field >= fields:
-            continue
-        base, wanted = field * stride, depth[np.uint64(field)]
-        component, subcomponent, begin, part, subpart, seen, any_seen, first = 1, 1, at, at, at, 0, 0, True
-        block = at
-        while block <= end:
-            bits = matches(text, block, now[0], now[1], now[2], now[3], now[4])
-            if end - block < BLOCK:
-                bits = bits & ((one << np.uint64(end - block)) - one) | one << np.uint64(end - block)
-            while bits:
-                at = block + lowest(bits)
-                bits &= bits - one
-                k = kind[text[np.uint64(at)]] if at < end else _FIELD
-                if k == _ESCAPE:
-                    seen = any_seen = 1
-                    continue
-                for level in range(3 if wanted else 0):
-                    slot, low = -1, begin
-                    if level < 2 and wanted > 1 and first and component < components:
-                        place = base + component * subcomponents
-                        if level == 1 and k != _SUBCOMPONENT:
-                            slot, low = flat[np.uint64(place)], part
-                        elif level == 0 and wanted > 2 and subcomponent < subcomponents:
-                            slot, low = flat[np.uint64(place + subcomponent)], subpart
-                    elif level == 2 and k == _FIELD:
-                        slot = flat[np.uint64(base)]
-                    if slot >= 0 and at > low and length[np.uint64(slot), np.uint64(row)] == 0:
-                        start[np.uint64(slot), np.uint64(row)] = low
-                        length[np.uint64(slot), np.uint64(row)] = at - low
-                        state[np.uint64(slot)] |= USED | (ESCAPED if (seen if level < 2 else any_seen) else 0)
-                subcomponent, subpart = subcomponent + 1, at + 1
-                if k != _SUBCOMPONENT:
-                    component, subcomponent, part, seen = component + 1, 1, at + 1, 0
-                    first = first and k == _COMPONENT
-                if k != _FIELD:
-                    continue
-                field += 1
-                if field >= fields:
-                    block = end
-                    break
-                base, wanted = field * stride, depth[np.uint64(field)]
-                begin = part = subpart = at + 1
-                component, subcomponent, seen, any_seen, first = 1, 1, 0, 0, True
-            block += BLOCK
 
 
 @njit(cache=True, nogil=True)

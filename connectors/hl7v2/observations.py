@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category
 from connectors.hl7v2.chunk import Segments, Values
-from connectors.hl7v2.locate import USED
+from connectors.hl7v2.values import USED
 from connectors.kernels.gather import strings
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times

@@ -16,10 +16,11 @@ from connectors.hl7v2.chunk import Chunk, Values, chunks, find_values, texts
 from connectors.hl7v2.findings import Findings, segment_names
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import Slot, layout, make_layout, specs
-from connectors.hl7v2.locate import USED, Positions
+from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, kind_table
 from connectors.hl7v2.segments import segment_columns
+from connectors.hl7v2.values import USED
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times
 

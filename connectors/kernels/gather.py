@@ -7,6 +7,7 @@ of every span, because values are copied in vectors of 16 bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,20 +44,22 @@ def copy16(typing: Any, to: Any, at: Any, source: Any, index: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _measure(start: Integers, length: Integers, least: int, totals: Integers, present: Integers) -> Any:
-    """totals[j] and present[j]: bytes and number of values of column j; returns lowest start, highest end."""
+def _measure(
+    start: Integers, length: Integers, chosen: Integers, least: int, totals: Integers, present: Integers
+) -> Any:
+    """totals[c] and present[c]: bytes and number of values of column chosen[c]; returns lowest start, highest end."""
     low, high = np.int64(0), np.int64(0)
-    for j in range(length.shape[0]):
+    for c in range(chosen.size):
+        starts, lengths = start[chosen[c]], length[chosen[c]]
         total, count = np.int64(0), np.int64(0)
-        for r in range(length.shape[1]):
-            n = np.int64(length[j, r])
-            if n >= least:
-                at = np.int64(start[j, r])
-                total += n
-                count += 1
-                low = min(low, at)
-                high = max(high, at + n)
-        totals[j], present[j] = total, count
+        for r in range(lengths.size):
+            n, at = np.int64(lengths[r]), np.int64(starts[r])
+            held = n >= least
+            total += n if held else 0
+            count += held
+            low = min(low, at if held else np.int64(0))
+            high = max(high, at + n if held else np.int64(0))
+        totals[c], present[c] = total, count
     return low, high
 
 
@@ -70,56 +73,79 @@ def _gather(
     places: Integers,
     offsets: Integers,
     out: Bytes,
-    valid: Bytes,
 ) -> None:
-    """Copies the values of the named columns together, each from its place in `out`, with offsets and validity bits."""
+    """Copies the values of the named columns together, each from its place in `out`, and notes their offsets.
+
+    Sixteen bytes are copied for every row, of absent values too, so that no branch depends on most lengths.
+    """
     for c in range(columns.size):
-        j, base, total = columns[c], places[c], np.int64(0)
-        for r in range(length.shape[1]):
-            offsets[c, r] = total
-            n = np.int64(length[j, r])
-            if n < least:
-                continue
-            valid[c, r >> 3] |= np.uint8(1 << (r & 7))
-            at = np.int64(start[j, r])
-            for k in range(0, n, 16):
-                copy16(out, base + total + k, buf, at + k)
-            total += n
-        offsets[c, length.shape[1]] = total
+        starts, lengths, at = start[columns[c]], length[columns[c]], places[c]
+        for r in range(lengths.size):
+            offsets[c, r] = at - places[c]
+            n = np.int64(lengths[r])
+            n = n if n >= least else np.int64(0)
+            first = np.int64(starts[r]) if n else 0
+            copy16(out, at, buf, first)
+            for k in range(16, n, 16):
+                copy16(out, at + k, buf, first + k)
+            at += n
+        offsets[c, lengths.size] = at - places[c]
+
+
+@njit(cache=True, nogil=True)
+def _mark(length: Integers, least: int, valid: Bytes) -> None:
+    """valid: bit r is set where length[r] is that of a value."""
+    for r in range(0, length.size, 8):
+        bits = 0
+        for k in range(min(8, length.size - r)):
+            bits |= (length[r + k] >= least) << k
+        valid[r >> 3] = bits
 
 
 def string_columns(
-    buf: Bytes, start: Integers, length: Integers, *, empty_is_null: bool = True, kind: pa.DataType | None = None
+    buf: Bytes,
+    start: Integers,
+    length: Integers,
+    *,
+    chosen: Sequence[int] | None = None,
+    empty_is_null: bool = True,
+    kind: pa.DataType | None = None,
 ) -> list[pa.Array]:
     """The columns start[j], length[j] of `buf` as Arrow arrays of `kind` (pa.string() by default, or pa.binary()).
 
     buf: uint8[size + 16 or more], UTF-8 where the kind is string. start, length: int32 or int64 [n_columns, n_rows];
-    length -1 is null, and 0 is null too where `empty_is_null`; the two quote characters stay as they are.
+    length -1 is null, and 0 is null too where `empty_is_null`; the two quote characters stay as they are. chosen: the
+    columns that are wanted, all by default.
     Raises RecordError COLUMN_TOO_LONG where a column holds 2^31 bytes or more, ValueError where a span reaches out of
     the buffer.
     """
     kind = kind or pa.string()
-    n_columns, n_rows = length.shape
+    wanted = np.arange(len(length)) if chosen is None else np.array(chosen, np.int64)
+    n_columns, n_rows = len(wanted), length.shape[1]
     least = 1 if empty_is_null else 0
-    totals, present = np.zeros(n_columns, np.int64), np.zeros(n_columns, np.int64)
-    low, high = _measure(start, length, least, totals, present)
+    totals, present = np.empty(n_columns, np.int64), np.empty(n_columns, np.int64)
+    low, high = _measure(start, length, wanted, least, totals, present)
     if low < 0 or high > max(buf.size - VECTOR, 0):
         raise ValueError("a span reaches out of its buffer, or too little is readable behind it")
     if n_columns and totals.max() > LONGEST_COLUMN:
         raise RecordError("COLUMN_TOO_LONG", "a column of a chunk holds 2 GB or more; read smaller chunks")
-    columns = np.flatnonzero(present)
-    room = (totals[columns] + VECTOR + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+    held = np.flatnonzero(present)
+    room = (totals[held] + VECTOR + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
     places = np.concatenate([np.zeros(1, np.int64), np.cumsum(room)])
-    offsets = np.empty((columns.size, n_rows + 1), np.int32)
-    valid = np.zeros((columns.size, (n_rows + 7) // 8), np.uint8)
+    offsets = np.empty((held.size, n_rows + 1), np.int32)
     out = np.empty(int(places[-1]), np.uint8)
-    _gather(buf, start, length, least, columns, places, offsets, out, valid)
-    absent = pa.nulls(n_rows, kind) if columns.size < n_columns else None
+    _gather(buf, start, length, least, wanted[held], places, offsets, out)
+    absent = pa.nulls(n_rows, kind) if held.size < n_columns else None
     arrays: list[pa.Array] = [absent] * n_columns
-    for c, j in enumerate(columns):
-        nulls = n_rows - int(present[j])
-        values = out[places[c] : places[c] + totals[j]]
-        buffers = [pa.py_buffer(valid[c]) if nulls else None, pa.py_buffer(offsets[c]), pa.py_buffer(values)]
+    values, width = pa.py_buffer(out), offsets.itemsize * (n_rows + 1)
+    ends = pa.py_buffer(offsets)
+    for c, (j, place) in enumerate(zip(held.tolist(), places.tolist()[:-1], strict=True)):
+        nulls, valid = n_rows - int(present[j]), None
+        if nulls:
+            bits = np.empty((n_rows + 7) // 8, np.uint8)
+            _mark(length[wanted[j]], least, bits)
+            valid = pa.py_buffer(bits)
+        buffers = [valid, ends.slice(width * c, width), values.slice(place, int(totals[j]))]
         arrays[j] = pa.Array.from_buffers(kind, n_rows, buffers, nulls)
     return arrays
 

@@ -71,6 +71,20 @@ def located(data: bytes) -> list[dict[str, str | None]]:
     return found
 
 
+@pytest.mark.parametrize("size", [0, 1, 60, 61, 62, 63, 64, 65, 130])
+@pytest.mark.parametrize("fields", [1, 7, 9, 80])
+def test_long_values_and_many_fields_are_where_the_twin_finds_them(size: int, fields: int) -> None:
+    value = "x" * size + "^" + "y" * size + "&z^&w~second^third"
+    segment = "|".join(["PID", *[value] * fields])
+    found = located(f"MSH|^~\\&|A\r{segment}\rPID|{value}".encode())
+    assert found == [{p: value_twin(s, p, "|^~\\&") for p in POSITIONS} for s in (segment, f"PID|{value}")]
+
+
+def test_a_nul_divides_nothing_where_separators_are_missing() -> None:
+    found = located(b"MSH|^|A\rPID|a\0b^c\0d|e\0f")
+    assert [found[0][p] for p in ("PID-1", "PID-1.1", "PID-1.2", "PID-2.1.1")] == ["a\0b^c\0d", "a\0b", "c\0d", "e\0f"]
+
+
 SEPARATORS = st.permutations("|^~\\&#!$%*+,:;=?@_{}").map(lambda chosen: "".join(chosen[:5]))
 ENDS = st.sampled_from(["\r", "\n", "\r\n", "\r\r", "\n\r\n"])
 

@@ -1,0 +1,148 @@
+"""Memory by address, for compiled loops: no array is passed to an inner function, so nothing is counted there.
+
+A function that takes addresses is called by one that holds the arrays, and sees to it that what is read is theirs.
+Little-endian, as every processor that Clinray runs on.
+"""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+BLOCK: Final = 64
+_BYTE, _NARROW, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_BLOCK = ir.VectorType(_BYTE, BLOCK)
+
+
+def _pointer(builder: Any, address: Any, kind: Any) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+@intrinsic
+def byte_at(typing: Any, address: Any) -> Any:
+    """int64: the byte at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(builder.load(_pointer(builder, arguments[0], _BYTE), align=1), _WORD)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def int_at(typing: Any, address: Any) -> Any:
+    """int64: the int32 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sext(builder.load(_pointer(builder, arguments[0], _NARROW), align=1), _WORD)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def word_at(typing: Any, address: Any) -> Any:
+    """int64: the int64 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_pointer(builder, arguments[0], _WORD), align=8)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def put_byte(typing: Any, address: Any, value: Any) -> Any:
+    """Writes the lowest byte of a number at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(builder.trunc(arguments[1], _BYTE), _pointer(builder, arguments[0], _BYTE), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def put_int(typing: Any, address: Any, value: Any) -> Any:
+    """Writes a number as int32 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(builder.trunc(arguments[1], _NARROW), _pointer(builder, arguments[0], _NARROW), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def put_word(typing: Any, address: Any, value: Any) -> Any:
+    """Writes a number as int64 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def fill(typing: Any, address: Any, value: Any) -> Any:
+    """Writes a number eight times as int64 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(_WORD, 8)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[1], ir.Constant(_NARROW, 0))
+        every = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_NARROW, 8), [0] * 8))
+        builder.store(every, _pointer(builder, arguments[0], kind), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def equals(typing: Any, address: Any, wanted: Any) -> Any:
+    """uint64: bit i is set where the byte at address + i is the wanted one. Reads 64 bytes."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = builder.load(_pointer(builder, arguments[0], _BLOCK), align=1)
+        byte = builder.trunc(arguments[1], _BYTE)
+        one = builder.insert_element(ir.Constant(_BLOCK, ir.Undefined), byte, ir.Constant(_NARROW, 0))
+        every = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_NARROW, BLOCK), [0] * BLOCK))
+        return builder.bitcast(builder.icmp_unsigned("==", block, every), _WORD)
+
+    return types.uint64(types.int64, types.int64), emit
+
+
+@intrinsic
+def ones(typing: Any, bits: Any) -> Any:
+    """int64: how many bits of a uint64 are set."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), emit
+
+
+@intrinsic
+def lowest(typing: Any, bits: Any) -> Any:
+    """int64: the place of the lowest set bit of a uint64, 64 for none."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), emit
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Asks for the line of memory at an address, which will be read soon."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(builder, arguments[0], _BYTE)
+        kinds = [pointer.type, _NARROW, _NARROW, _NARROW]
+        name = "llvm.prefetch.p0"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        builder.call(function, [pointer, *(ir.Constant(_NARROW, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit
