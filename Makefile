@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 SEEDS ?= 20
 WORKERS ?= 2
 IMAGE ?= localhost/clinray:dev
-BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(shell command -v $(tool) 2>/dev/null)))
+BUILDER ?= $(or $(shell docker info >/dev/null 2>&1 && command -v docker),$(shell command -v podman),$(shell command -v buildah))
 NUMBA_CPU ?= $(if $(filter aarch64 arm64,$(shell uname -m)),generic,x86-64-v3)
 CLUSTER_TESTS ?= cluster
 

@@ -3,10 +3,11 @@
 # runs what it was given. Without arguments it copies alone: an init container of Ray's pods, which KubeRay starts by
 # a command of its own.
 set -euo pipefail
+compiled=${CLINRAY_COMPILED_KERNELS:-/opt/clinray/numba}
 cache=${NUMBA_CACHE_DIR:-/tmp/numba}
-if [ ! -d "$cache" ] && [ -d /opt/clinray/numba ]; then
+if [ ! -d "$cache" ] && [ -d "$compiled" ]; then
     half=$(mktemp -d "$(dirname "$cache")/.numba-XXXXXX")
-    cp -r /opt/clinray/numba/. "$half"
+    cp -r "$compiled/." "$half"
     mv -T "$half" "$cache" 2>/dev/null || rm -rf "$half"
 fi
 if [ $# -gt 0 ]; then

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
+import tarfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -21,30 +25,74 @@ CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
     "AWS_SECRET_ACCESS_KEY": "secret-of-the-cluster-tests-0123456789",
 }
+BUCKETS = ("raw", "research")
+MESSAGES, LARGE = (10_000, 1), (40_000, 2)
+"""How many generated messages, and their seed."""
 
-MESSAGES, LARGE = 10_000, 40_000
+LAKE = """
+import json, sys
+from connectors.lake import Lake
+lake = Lake.open(sys.argv[1])
+parts = [[part.zone, part.table, part.path, part.rows, part.sha256] for part in lake.parts(sys.argv[2])]
+print(json.dumps({"parts": parts, "entries": len(lake.entries())}))
+"""
+FIRST_PART = """
+import boto3, json, sys, time
+s3, (bucket, prefix) = boto3.client("s3"), sys.argv[1].removeprefix("s3://").split("/", 1)
+for _ in range(3000):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
+    found = sum(each["Key"].endswith(".parquet") for page in pages for each in page.get("Contents", []))
+    if found:
+        break
+    time.sleep(0.1)
+print(json.dumps(found))
+"""
+PUT = """
+import boto3, sys, tarfile
+s3, stream = boto3.client("s3"), tarfile.open(fileobj=sys.stdin.buffer, mode="r|")
+for entry in stream:
+    s3.put_object(Bucket="raw", Key="hl7/corpus/" + entry.name, Body=stream.extractfile(entry).read())
+"""
 
 
 @dataclass(frozen=True)
 class Store:
-    """The S3 of the namespace, reached from here. messages: generated ones and the corpus. large: generated ones that
-    take a run long enough to be disturbed."""
+    """The S3 of the namespace; what is asked of it is asked inside its own pod. messages: generated ones and the
+    corpus. large: generated ones that take a run long enough to be disturbed."""
 
-    bucket: str = "research"
+    namespace: Namespace
     messages: str = "s3://raw/hl7/"
     large: str = "s3://raw/large/"
 
-    def client(self):
-        return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-
     def lake(self, name: str) -> str:
-        return f"s3://{self.bucket}/{name}"
+        return f"s3://research/{name}"
 
-    def parts_written(self, lake: str) -> int:
-        """Parts that lie in a lake, committed or not."""
-        prefix = lake.removeprefix(f"s3://{self.bucket}/") + "/"
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return sum(found["Key"].endswith(".parquet") for page in pages for found in page.get("Contents", []))
+    def inside(self, *command: str, stdin: bytes = b"") -> str:
+        """What a command says that runs beside the server."""
+        settings = {**CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:5000"}
+        named = [f"{name}={value}" for name, value in settings.items()]
+        return self.namespace.execute("deploy/s3", "env", *named, *command, stdin=stdin)
+
+    def parts(self, lake: str, zone: str = "deidentified") -> dict[str, str]:
+        """Path → SHA-256 of every part that the lake's log names."""
+        return {path: digest for _, _, path, _, digest in self._lake(lake, zone)["parts"]}
+
+    def tables(self, lake: str, zone: str = "deidentified") -> dict[str, int]:
+        """Table → its rows."""
+        rows: dict[str, int] = {}
+        for _, table, _, count, _ in self._lake(lake, zone)["parts"]:
+            rows[table] = rows.get(table, 0) + count
+        return rows
+
+    def entries(self, lake: str) -> int:
+        return int(self._lake(lake, "deidentified")["entries"])
+
+    def _lake(self, lake: str, zone: str) -> dict[str, Any]:
+        return dict(json.loads(self.inside("python", "-c", LAKE, lake, zone)))
+
+    def midway(self, lake: str) -> int:
+        """Waits until parts of the lake are written, committed or not; how many."""
+        return int(self.inside("python", "-c", FIRST_PART, lake))
 
 
 @pytest.fixture(scope="session")
@@ -73,38 +121,53 @@ def keys(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def store(namespace: Namespace) -> Iterator[Store]:
+def store(namespace: Namespace, keys: Path) -> Store:
     manifest = (ROOT / "k8s/kind/s3.yaml").read_text(encoding="utf-8").replace("localhost/clinray:dev", IMAGE)
     namespace.kubectl("apply", "-f", "-", stdin=manifest)
     literals = [f"--from-literal={name}={value}" for name, value in CREDENTIALS.items()]
     namespace.kubectl("create", "secret", "generic", "clinray-s3", *literals)
     namespace.kubectl("rollout", "status", "deployment/s3", "--timeout=180s")
-    with namespace.forwarded("svc/s3", 5000) as endpoint, pytest.MonkeyPatch.context() as environment:
-        for name in [n for n in os.environ if n.startswith("AWS_")]:
-            environment.delenv(name)
-        for name, value in {**CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}.items():
-            environment.setenv(name, value)
-        made = Store()
-        for bucket in ("raw", made.bucket):
-            made.client().create_bucket(Bucket=bucket)
-        write(made.messages + "generated", MESSAGES, messages_per_object=100, seed=1)
-        write(made.large, LARGE, messages_per_object=100, seed=2)
-        _put_corpus(made)
-        yield made
+    made = Store(namespace)
+    buckets = f"import boto3; s3 = boto3.client('s3'); [s3.create_bucket(Bucket=b) for b in {BUCKETS}]"
+    made.inside("python", "-c", buckets)
+    for out, (count, seed) in {made.messages + "generated": MESSAGES, made.large: LARGE}.items():
+        made.inside("clinray", "generate", "hl7v2", f"--messages={count}", f"--seed={seed}", f"--out={out}", "--quiet")
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, data in corpus_files().items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    made.inside("python", "-c", PUT, stdin=archive.getvalue())
+    return made
 
 
-def _put_corpus(store: Store) -> None:
-    """The sample messages that CLINRAY_CORPUS names beside the generated ones; none where it names no folder."""
+def corpus_files() -> dict[str, bytes]:
+    """The sample messages that CLINRAY_CORPUS names; none where it names no folder."""
     corpus = Path(os.environ.get("CLINRAY_CORPUS", "/nowhere")) / "hl7v2"
-    for path in sorted(path for path in corpus.rglob("*") if path.suffix.lower() in (".hl7", ".txt")):
-        store.client().put_object(Bucket="raw", Key=f"hl7/corpus/{path.relative_to(corpus)}", Body=path.read_bytes())
+    paths = sorted(path for path in corpus.rglob("*") if path.suffix.lower() in (".hl7", ".txt"))
+    return {str(path.relative_to(corpus)): path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="session")
-def expected(store: Store, keys: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Source → a lake that was made of it here, with the same keys and without Ray."""
-    lakes = {}
-    for source in (store.messages, store.large):
-        lakes[source] = tmp_path_factory.mktemp("lake") / "lake"
-        running.run(source, lakes[source], keys, bundle_bytes=BUNDLE_BYTES)
-    return lakes
+def expected(
+    store: Store, keys: Path, s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, dict[str, str]]]:
+    """Source → parts of a lake that was made here of the same objects under the same names, with the same keys."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [n for n in os.environ if n.startswith("AWS_")]:
+            environment.delenv(name)
+        for name, value in {**CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": s3_endpoint}.items():
+            environment.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=s3_endpoint)
+        client.create_bucket(Bucket="raw")
+        write(store.messages + "generated", MESSAGES[0], messages_per_object=100, seed=MESSAGES[1])
+        write(store.large, LARGE[0], messages_per_object=100, seed=LARGE[1])
+        for name, data in corpus_files().items():
+            client.put_object(Bucket="raw", Key=f"hl7/corpus/{name}", Body=data)
+        lakes = {}
+        for source in (store.messages, store.large):
+            lake = tmp_path_factory.mktemp("lake") / "lake"
+            running.run(source, lake, keys, bundle_bytes=BUNDLE_BYTES)
+            lakes[source] = running.parts(lake)
+        yield lakes

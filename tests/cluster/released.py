@@ -6,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,73 +137,12 @@ class Namespace:
         """Ends a pod without notice."""
         self.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
 
-    @contextmanager
-    def forwarded(self, service: str, port: int) -> Iterator[str]:
-        """URL on loopback of a service's port. kubectl ends a forwarding when one of its connections breaks: it is
-        begun again on the same port."""
-        ended = threading.Event()
-        process, line = self._forward(service, f":{port}")
-        here = line.split()[2].rsplit(":", 1)[1]
-        current = [process]
-
-        def again() -> None:
-            while not ended.is_set():
-                current[0].wait()
-                if not ended.is_set():
-                    current[0], _ = self._forward(service, f"{here}:{port}")
-
-        keeper = threading.Thread(target=again, daemon=True)
-        keeper.start()
-        try:
-            yield f"http://127.0.0.1:{here}"
-        finally:
-            ended.set()
-            current[0].terminate()
-            keeper.join(10)
-
-    def _forward(self, service: str, ports: str) -> tuple[subprocess.Popen, str]:
-        command = ["kubectl", "-n", self.name, "port-forward", "--address=127.0.0.1", service, ports]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        return process, process.stdout.readline()
-
-
-def job(name: str, arguments: Sequence[str]) -> Object:
-    """A Job that runs something in our image as every pod of ours runs: restricted, with a read-only root. It reaches
-    the S3 of the namespace and has the release's keys at /keys."""
-    container = {
-        "name": name,
-        "image": IMAGE,
-        "imagePullPolicy": "IfNotPresent",
-        "args": list(arguments),
-        "env": [{"name": "AWS_ENDPOINT_URL", "value": "http://s3:5000"}, {"name": "AWS_REGION", "value": "us-east-1"}],
-        "envFrom": [{"secretRef": {"name": "clinray-s3"}}],
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "keys", "mountPath": "/keys"}],
-    }
-    pod = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 10001,
-            "runAsGroup": 10001,
-            "fsGroup": 10001,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "keys", "secret": {"secretName": "clinray-keys", "defaultMode": 0o440}},
-        ],
-    }
-    spec = {"backoffLimit": 0, "template": {"spec": pod}}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+    def execute(self, place: str, *command: str, stdin: bytes = b"") -> str:
+        """What a command says that runs in a container."""
+        called = ["kubectl", "-n", self.name, "exec", "-i", place, "--", *command]
+        done = subprocess.run(called, input=stdin, capture_output=True, timeout=600, check=False)
+        assert done.returncode == 0, f"{place}: {done.stderr.decode()[-3000:]}"
+        return done.stdout.decode()
 
 
 def pipeline(source: str, lake: str, **more: Any) -> Object:

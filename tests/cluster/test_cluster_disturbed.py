@@ -7,16 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from released import Namespace, pipeline, until
-from running import parts
-
-from connectors.lake import Lake
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-
-
-def midway(store, lake: str) -> int:
-    """Waits until some parts of the lake are written; how many."""
-    return int(until(lambda: store.parts_written(lake), 300, "first part"))
 
 
 @pytest.fixture
@@ -34,12 +26,12 @@ def test_a_worker_deleted_in_mid_run_changes_nothing(namespace: Namespace, store
     lake = store.lake("worker-deleted")
     namespace.install("worker", {"pipeline": pipeline(store.large, lake)})
     run = namespace.ray_jobs("worker")[0]
-    written = midway(store, lake)
+    written = store.midway(lake)
     namespace.delete_pod(namespace.ray_pod(run, "worker"))
     assert namespace.wait(run).outcome == "succeeded"
-    here = parts(expected[store.large])
+    here = expected[store.large]
     assert 0 < written < len(here), "the pod went in mid-run"
-    assert parts(lake) == here
+    assert store.parts(lake) == here
 
 
 def test_a_head_deleted_in_mid_run_is_made_good_by_the_runner(
@@ -49,13 +41,13 @@ def test_a_head_deleted_in_mid_run_is_made_good_by_the_runner(
     lake = store.lake("head-deleted")
     namespace.install("head", {"pipeline": pipeline(store.large, lake), "runner": {"enabled": True, "retries": 2}})
     run = namespace.ray_jobs("head")[0]
-    written = midway(store, lake)
+    written = store.midway(lake)
     namespace.delete_pod(namespace.ray_pod(run, "head"))
     runner = namespace.names("jobs", "clinray.io/release=head,app.kubernetes.io/component=runner")[0]
     assert namespace.job_ended(runner, 800) == "Complete"
-    here = parts(expected[store.large])
+    here = expected[store.large]
     assert 0 < written < len(here), "the pod went in mid-run"
-    assert parts(lake) == here
+    assert store.parts(lake) == here
 
 
 def test_a_run_suspended_and_resumed_ends_in_the_same_lake(namespace: Namespace, store, expected, uninstalled) -> None:
@@ -63,15 +55,15 @@ def test_a_run_suspended_and_resumed_ends_in_the_same_lake(namespace: Namespace,
     lake = store.lake("suspended")
     namespace.install("paused", {"pipeline": pipeline(store.large, lake)})
     run = namespace.ray_jobs("paused")[0]
-    written = midway(store, lake)
+    written = store.midway(lake)
     suspend(namespace, run, True)
     until(lambda: status(namespace, run).get("jobDeploymentStatus") == "Suspended", 300, "suspension")
     assert namespace.wait(run).outcome == "suspended"
     suspend(namespace, run, False)
     assert namespace.wait(run).outcome == "succeeded"
-    here = parts(expected[store.large])
+    here = expected[store.large]
     assert 0 < written < len(here), "it was suspended in mid-run"
-    assert parts(lake) == here
+    assert store.parts(lake) == here
 
 
 def suspend(namespace: Namespace, run: str, wanted: bool) -> None:
@@ -90,7 +82,7 @@ def test_two_releases_at_once_on_one_lake_make_it_once(namespace: Namespace, sto
         namespace.install(release, {"pipeline": pipeline(store.messages, lake)})
     outcomes = {release: namespace.wait(namespace.ray_jobs(release)[0]).outcome for release in uninstalled}
     assert set(outcomes.values()) == {"succeeded"}
-    assert parts(lake) == parts(expected[store.messages])
+    assert store.parts(lake) == expected[store.messages]
 
 
 def test_stages_run_one_after_the_other(namespace: Namespace, store, expected, uninstalled) -> None:
@@ -104,7 +96,7 @@ def test_stages_run_one_after_the_other(namespace: Namespace, store, expected, u
     assert [stage["stage"] for stage in said["stages"]] == ["identified", "validate", "deidentify", "verify"]
     assert {stage["outcome"] for stage in said["stages"]} == {"succeeded"}
     assert said["not_begun"] == []
-    assert {part.table for part in Lake.open(lake).parts("deidentified")}
+    assert store.tables(lake)["hl7v2_messages"] > 10_000
 
 
 def test_a_failing_stage_stops_those_behind_it(namespace: Namespace, store, uninstalled) -> None:
@@ -149,6 +141,6 @@ def test_a_cron_job_triggered_by_hand_makes_a_fresh_run_that_it_owns(
     assert namespace.ray_jobs("nightly") == []
     namespace.kubectl("create", "job", "--from=cronjob/nightly-schedule", "nightly-now")
     assert namespace.job_ended("nightly-now") == "Complete"
-    assert parts(lake) == parts(expected[store.messages])
+    assert store.parts(lake) == expected[store.messages]
     made = namespace.get("rayjobs.ray.io", "clinray.io/release=nightly")
     assert [owner["name"] for job in made for owner in job["metadata"]["ownerReferences"]] == ["nightly-now"]

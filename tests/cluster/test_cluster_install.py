@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from released import CHART, Namespace, documents, job, pipeline, pod_templates
-from running import parts
 
-from connectors.lake import Lake
 from jobs.privacy.keys import PUBLIC_KEY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -76,9 +74,8 @@ def installed(namespace: Namespace, store, keys: Path) -> str:
 
 @pytest.mark.cluster_ci
 def test_the_lake_equals_that_of_a_local_run_part_for_part(installed: str, store, expected) -> None:
-    here = parts(expected[store.messages])
-    assert len(here) > 30
-    assert parts(installed) == here
+    assert len(expected[store.messages]) > 30
+    assert store.parts(installed) == expected[store.messages]
 
 
 @pytest.mark.cluster_ci
@@ -90,7 +87,7 @@ def test_the_lake_is_proven_from_a_pod(namespace: Namespace, installed: str) -> 
 
 @pytest.mark.cluster_ci
 def test_running_again_adds_nothing(namespace: Namespace, installed: str, store) -> None:
-    before = parts(installed)
+    before = store.parts(installed)
     again = {"pipeline": pipeline(store.messages, installed), "commonAnnotations": {"run": "again"}}
     namespace.install("one", again)
     jobs = namespace.ray_jobs("one")
@@ -98,8 +95,8 @@ def test_running_again_adds_nothing(namespace: Namespace, installed: str, store)
     second = next(name for name in jobs if name.startswith("one-ingest-2-"))
     assert namespace.wait(second).outcome == "succeeded"
     assert namespace.summary(second)["objects"]["written"] == 0
-    assert parts(installed) == before
-    assert len(Lake.open(installed).entries()) == 1
+    assert store.parts(installed) == before
+    assert store.entries(installed) == 1
 
 
 @pytest.mark.cluster_ci
