@@ -29,11 +29,13 @@ CONFIGURATION = {"delta.appendOnly": "true"}
 
 
 def open_table(store: Store, path: str) -> DeltaTable | None:
-    """A fresh handle, or None if there is no table."""
+    """A fresh handle, or None if there is no table. Raises TransientError if the store does not answer."""
     try:
         return DeltaTable(table_uri(store, path), storage_options=store.delta_options() or None)
     except TableNotFoundError:
         return None
+    except OSError as error:
+        raise _failed(path, error) from None
 
 
 def at_entry(table: DeltaTable) -> int:
@@ -57,7 +59,7 @@ def create(store: Store, path: str, schema: pa.Schema) -> None:
             table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
         except CommitFailedError:
             continue
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             raise _failed(path, error) from None
     raise TransientError("TABLE_BUSY", f"the Delta table {path} was changed by others all the time; run again")
 
@@ -88,7 +90,7 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
             made, failed = made + 1, 0
         except CommitFailedError:
             failed += 1
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             raise _failed(path, error) from None
     raise TransientError("TABLE_BUSY", f"the Delta table {path} was changed by others all the time; run again")
 
@@ -118,5 +120,6 @@ def _schema(store: Store, parts: Sequence[Part]) -> pa.Schema:
     return found.schema.to_arrow_schema()
 
 
-def _failed(path: str, error: DeltaError) -> TransientError:
-    return TransientError("TABLE_COMMIT", f"the Delta table {path} could not be written ({type(error).__name__})")
+def _failed(path: str, error: DeltaError | OSError) -> TransientError:
+    kind = type(error).__name__
+    return TransientError("TABLE_COMMIT", f"the Delta table {path} could not be read or written ({kind})")

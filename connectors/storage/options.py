@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,15 @@ class StorageOptions:
             return Path(path).read_bytes()
         except OSError:
             raise ConfigError("STORE_CA_BUNDLE", f"AWS_CA_BUNDLE names {path}, which cannot be read") from None
+
+    @staticmethod
+    def trust_ca_bundle(environment: MutableMapping[str, str] = os.environ) -> None:
+        """Let SSL_CERT_FILE name the file of AWS_CA_BUNDLE, unless it names another one already.
+
+        For Delta tables, whose store takes certificates by that variable alone and in place of the system's.
+        """
+        if path := environment.get("AWS_CA_BUNDLE"):
+            environment.setdefault("SSL_CERT_FILE", path)
 
     @property
     def is_virtual_hosted(self) -> bool:

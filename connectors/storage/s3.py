@@ -224,6 +224,8 @@ class S3Store:
                     raise
 
     def delta_options(self) -> dict[str, str]:
+        """See Store.delta_options. Where AWS_CA_BUNDLE is set, the process trusts it for Delta tables from here on."""
+        self.options.trust_ca_bundle()
         found = {**self.credentials.as_environment(), "AWS_REGION": self.credentials.region}
         virtual = self.options.is_virtual_hosted
         found["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = str(virtual).lower()

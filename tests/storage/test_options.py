@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import ssl
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,8 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from faults.s3_faults import Fault, fault_layer
+from running import file_of
 
 from connectors.errors import ClinrayError, ConfigError, ObjectChanged, TransientError
+from connectors.lake.delta import open_table
 from connectors.storage import StorageOptions, open_store
 from connectors.storage.credentials import Credentials
 
@@ -151,6 +157,45 @@ def test_a_store_with_a_certificate_of_its_own_is_trusted_through_aws_ca_bundle(
         monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
         assert open_store(s3.uri, options).get("k") == b"x"
         assert len(list(open_store(s3.uri, options).list())) == 1
+
+
+def test_a_whole_lake_stands_on_a_store_with_a_certificate_of_its_own(s3, tmp_path: Path) -> None:
+    trusted, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+    s3.put("in/a.hl7", file_of("1"))
+    environment = {**os.environ, "AWS_CA_BUNDLE": str(trusted)}
+    for name in ("AWS_ENDPOINT_URL", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        environment.pop(name, None)
+    with fault_layer(s3.endpoint, context) as secure:
+        said = []
+        for more in ("ingest --source {}/in --lake {}/lake --policy pseudonymised --cpus 0 --keys k", "verify {}/lake"):
+            arguments = [*more.replace("{}", s3.uri).split(), "--endpoint", secure.endpoint, "--json"]
+            command = [sys.executable, "-m", "jobs", *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+            assert done.returncode == 0, done.stderr
+            said.append(json.loads(done.stdout))
+    assert said[0]["records"]["written"] == 1
+    assert said[1]["checked"]["tables"] > 3
+
+
+def test_certificates_that_were_named_for_all_of_a_process_stay() -> None:
+    chosen = {"AWS_CA_BUNDLE": "/store.pem", "SSL_CERT_FILE": "/all.pem"}
+    StorageOptions.trust_ca_bundle(chosen)
+    assert chosen["SSL_CERT_FILE"] == "/all.pem"
+    none: dict[str, str] = {}
+    StorageOptions.trust_ca_bundle(none)
+    assert none == {}
+
+
+def test_a_delta_table_whose_store_is_not_trusted_is_left_for_the_next_run(s3, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    with fault_layer(s3.endpoint, context) as secure:
+        store = open_store(f"{s3.uri}/lake", StorageOptions(endpoint=secure.endpoint))
+        with pytest.raises(TransientError) as caught:
+            open_table(store, "deidentified/t")
+    assert caught.value.code == "TABLE_COMMIT"
 
 
 def test_a_ca_bundle_that_cannot_be_read_is_told(s3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
