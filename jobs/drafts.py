@@ -59,5 +59,5 @@ def draft(
         pipeline_digest=pipeline_digest,
         policy_digest=access.policy.digest,
         key_id=access.keys.key_id,
-        notes={"format": access.work.format},
+        notes={"format": access.work.format, **({"image": image_digest()} if image_digest() else {})},
     )

@@ -145,6 +145,44 @@ class Namespace:
         return done.stdout.decode()
 
 
+def job(name: str, arguments: Sequence[str]) -> Object:
+    """A Job that runs something in our image as every pod of ours runs: restricted, with a read-only root. It reaches
+    the S3 of the namespace and has the release's keys at /keys."""
+    container = {
+        "name": name,
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": list(arguments),
+        "env": [{"name": "AWS_ENDPOINT_URL", "value": "http://s3:5000"}, {"name": "AWS_REGION", "value": "us-east-1"}],
+        "envFrom": [{"secretRef": {"name": "clinray-s3"}}],
+        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "keys", "mountPath": "/keys"}],
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "runAsGroup": 10001,
+            "fsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "keys", "secret": {"secretName": "clinray-keys", "defaultMode": 0o440}},
+        ],
+    }
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
 def pipeline(source: str, lake: str, **more: Any) -> Object:
     """A pipeline file: small bundles, so that a run has many."""
     return {"source": source, "lake": lake, "policy": "pseudonymised", "bundle_bytes": BUNDLE_BYTES, **more}
