@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 import ray
 import ray.exceptions
+import ray.util.metrics
 
 from jobs.bundle import guarded
 from jobs.config import ray_address
 from jobs.leaves import Failure, Leaves
+from jobs.metrics import Measure, metrics
 from jobs.plan import Bundle
 from jobs.work import Known, Work
 
@@ -53,6 +55,22 @@ def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> I
         ended, _ = ray.wait(list(running), num_returns=1)
         for reference in ended:
             yield _result(reference, running.pop(reference))
+
+
+class RayMeters:
+    """Gives measures to Ray's metrics agent, which shows them to a scraper."""
+
+    def __init__(self) -> None:
+        kinds = {"counter": ray.util.metrics.Counter, "gauge": ray.util.metrics.Gauge}
+        self._meters = {m.name: kinds[m.kind](m.name, m.description, m.labels) for m in metrics().values()}
+
+    def record(self, measures: Iterable[Measure]) -> None:
+        for measure in measures:
+            meter = self._meters[measure.name]
+            if isinstance(meter, ray.util.metrics.Gauge):
+                meter.set(measure.value, dict(measure.labels))
+            elif measure.value > 0:
+                meter.inc(measure.value, dict(measure.labels))
 
 
 def _window() -> int:

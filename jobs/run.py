@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from connectors.storage.listing import list_objects
 from connectors.storage.reading import splittable
 from jobs.access import Access, about, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
-from jobs.config import Pipeline
+from jobs.config import Pipeline, ray_address
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
 from jobs.known import known_records
 from jobs.leaves import Failure, Leaves
+from jobs.metrics import Meters, NoMeters
 from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
@@ -83,7 +84,7 @@ def ingest(
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
     with executor(cpus if packed else 0) as execute:
-        committer = _committer(pipeline, access, execute, identity, started, progress)
+        committer = replace(_committer(pipeline, access, execute, identity, started, progress), meters=meters())
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
     return run_report(
@@ -179,6 +180,15 @@ def waves(packed: Sequence[Bundle], every: int) -> Iterator[list[Bundle]]:
         wave.append(bundle)
     if wave:
         yield wave
+
+
+def meters() -> Meters:
+    """Where measures go: to the Ray cluster that this process belongs to."""
+    if ray_address() is None:
+        return NoMeters()
+    from jobs.pipeline import RayMeters
+
+    return RayMeters()
 
 
 @contextlib.contextmanager

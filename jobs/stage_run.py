@@ -22,7 +22,7 @@ from jobs.privacy import policy as policies
 from jobs.privacy.policy import Policy, Zone
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
-from jobs.run import executor
+from jobs.run import executor, meters
 from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Wave
 from jobs.work import Work
@@ -75,7 +75,7 @@ def stage_run(
 
     (progress := progress or Silent()).total(len(bundles), "bundles")
     with executor(cpus if bundles else 0) as execute:
-        committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress)
+        committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress, meters())
         starts = range(0, len(bundles), COMMIT_EVERY)
         committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)
     return run_report(about(access), **facts, committed=committed, seconds=time.time() - started, run_id=identity)

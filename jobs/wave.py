@@ -12,6 +12,7 @@ from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, Parts
 from jobs.envelope_parts import envelope_parts
 from jobs.inputs import MET_AGAIN, Settled, counts, settle
 from jobs.leaves import Failure, Leaves, SpanOutcome
+from jobs.metrics import Meters, NoMeters, of_commit, of_leaves
 from jobs.plan import Bundle
 from jobs.progress import Progress
 from jobs.work import Known, Work
@@ -67,6 +68,7 @@ class Committer:
     known: Callable[[Sequence[Bundle]], Known | None]
     max_quarantine: float | None
     progress: Progress
+    meters: Meters = field(default_factory=NoMeters)
 
     def commit(self, waves: Iterable[Wave]) -> list[Committed]:
         """Work on the bundles of each wave until an entry holds them, or others took them all.
@@ -92,7 +94,9 @@ class Committer:
             if not any(o.outcome != "deferred" for o in settled.outcomes):
                 return _committed(None, settled, counted)
             try:
-                return _committed(self.lake.commit(self._drafted(wave, settled, counted)), settled, counted)
+                entry = self.lake.commit(self._drafted(wave, settled, counted))
+                self.meters.record(of_commit(settled.outcomes, self.work.format))
+                return _committed(entry, settled, counted)
             except LostRace:
                 wave.planned = self.lake.head()[0]
                 self._work_on(wave, self._left(wave))
@@ -112,7 +116,8 @@ class Committer:
         by_index = {bundle.index: bundle for bundle in bundles}
         for result in self.execute(bundles, self.work, wave.known):
             bundle = by_index[result.index]
-            wave.leaves[bundle.index] = _leaves(result, bundle)
+            leaves = wave.leaves[bundle.index] = _leaves(result, bundle)
+            self.meters.record(of_leaves(leaves, self.work.format))
             self.progress.advance(1)
 
     def _left(self, wave: Wave) -> list[Bundle]:
