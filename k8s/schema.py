@@ -16,7 +16,7 @@ OPEN = frozenset(
     {
         *("affinity", "annotations", "commonAnnotations", "commonLabels", "containerSecurityContext", "nodeSelector"),
         *("podAnnotations", "podLabels", "podSecurityContext", "rayStartParams", "resources", "initResources"),
-        *("operator", "scraper", "tmp"),
+        *("operator", "scraper", "tmp", "labels"),
     }
 )
 """Mappings whose keys Kubernetes or the user names."""
@@ -80,6 +80,8 @@ def _of(value: Any, path: str) -> dict[str, Any]:
         return {"type": "boolean"}
     if isinstance(value, int):
         return {"type": "integer", "minimum": 0}
+    if isinstance(value, float):
+        return {"type": "number", "minimum": 0}
     return {"type": "string"}
 
 

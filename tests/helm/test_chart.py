@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from connectors.errors import ConfigError
+from jobs import metrics
 from k8s import chart, schema
 from k8s.expand import lookup, names_in
 from k8s.render import Release, context, ray_jobs
@@ -172,6 +174,15 @@ def test_every_pod_passes_restricted(values: Path) -> None:
 def test_no_secret_stands_in_what_is_rendered() -> None:
     kinds = {o["kind"] for values in CI for o in rendered(values)}
     assert "Secret" not in kinds
+
+
+def test_dashboard_and_alerts_name_metrics_that_exist() -> None:
+    own = {f"ray_{name}" for name in metrics.metrics()}
+    dashboard = (CHART / "files" / "dashboard.json").read_text(encoding="utf-8")
+    alerts = (CHART / "templates" / "observability" / "alerts.yaml").read_text(encoding="utf-8")
+    shown = set(re.findall(r"ray_clinray_[a-z_]+", dashboard + alerts))
+    assert shown <= own
+    assert own - shown == {"ray_clinray_commits_total"}
 
 
 def test_a_wheel_takes_the_chart_with_it() -> None:
