@@ -9,13 +9,16 @@ import pyarrow as pa
 from numba import njit
 
 from jobs.privacy.spans import Spans, spans_of, text_array
-from jobs.privacy.words import load, store
+from jobs.privacy.words import VECTOR, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
+LONGEST = (1 << 31) - 1
+"""Arrow's offsets are int32 where an array is not a large one."""
 PROBE = 8
 """After one in so many rows it is decided whether values repeat enough."""
 MOSTLY_DISTINCT = 0.9
@@ -42,15 +45,18 @@ def spread(distinct: pa.Array, codes: Codes) -> pa.Array:
 
 def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
     """Row i holds value codes[i] of the spans; null for -1."""
-    at = _ends(spans.lengths, codes)
-    out = np.empty(at[-1], np.uint8)
-    _gather(spans.data, spans.starts, codes, at, out)
+    total, missing = _measured(spans.lengths, codes)
     large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-    return text_array(at, out, codes >= 0, large, binary=binary)
+    at: Offsets = np.empty(codes.size + 1, np.int32)
+    if large or total > LONGEST:
+        at = np.empty(codes.size + 1, np.int64)
+    out = np.empty(total + VECTOR, np.uint8)
+    _gather(spans.data, spans.starts, spans.lengths, codes, at, out)
+    return text_array(at, out[:total], None if not missing else codes >= 0, large, binary=binary)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _short(at: int, length: int, last: int) -> np.uint64:
     """A value of fewer than eight bytes as a word. last: the highest address at which eight bytes may be read."""
     if length == 0:
@@ -61,7 +67,7 @@ def _short(at: int, length: int, last: int) -> np.uint64:
     return (load(at + length - 8) >> unwanted) << unwanted
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _hash(at: int, length: int, last: int) -> np.uint64:
     """A 64-bit number that follows from the bytes of a value at an address."""
     h = np.uint64(length) * _MIX
@@ -77,7 +83,7 @@ def _hash(at: int, length: int, last: int) -> np.uint64:
     return h ^ (h >> _HALF)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _equal(a: int, b: int, length: int, last: int) -> bool:
     """Whether two values of one length, at two addresses, are the same bytes."""
     if length < 8:
@@ -170,26 +176,34 @@ def _intern(
 
 
 @njit(cache=True, nogil=True)
-def _ends(lengths: Integers, codes: Codes) -> Integers:
-    """int64[n + 1]: where each row's copy of its value begins."""
-    at = np.empty(codes.size + 1, np.int64)
-    at[0] = 0
+def _measured(lengths: Integers, codes: Codes) -> tuple[np.int64, bool]:
+    """How many bytes the values of all rows have, and whether any row has none."""
+    total, least = np.int64(0), np.int32(0)
     for i in range(codes.size):
-        at[i + 1] = at[i] + (lengths[codes[i]] if codes[i] >= 0 else 0)
-    return at
+        code = codes[i]
+        least = min(least, code)
+        total += lengths[max(code, 0)] if code >= 0 else 0
+    return total, bool(least < 0)
 
 
 @njit(cache=True, nogil=True)
-def _gather(data: Bytes, starts: Integers, codes: Codes, at: Integers, out: Bytes) -> None:
-    """out[at[i]:at[i + 1]] = the value of code codes[i]."""
-    source, target = data.ctypes.data, out.ctypes.data
+def _gather(data: Bytes, starts: Integers, lengths: Integers, codes: Codes, at: Offsets, out: Bytes) -> None:
+    """out[at[i]:at[i + 1]] = the value of code codes[i]. VECTOR bytes behind the last one are written too."""
+    source, target, o = data.ctypes.data, out.ctypes.data, np.int64(0)
     for i in range(codes.size):
-        n = at[i + 1] - at[i]
-        if n < 8:
-            for j in range(n):
-                out[at[i] + j] = data[starts[codes[i]] + j]
+        at[i] = o
+        code = codes[i]
+        if code < 0:
             continue
-        a, b = source + starts[codes[i]], target + at[i]
-        for j in range(0, n - 8, 8):
-            store(b + j, load(a + j))
-        store(b + n - 8, load(a + n - 8))
+        first, n = starts[code], lengths[code]
+        if n <= VECTOR and first + VECTOR <= data.size:
+            copy_vector(target + o, source + first)
+        elif n < 8:
+            for j in range(n):
+                out[o + j] = data[first + j]
+        else:
+            for j in range(0, n - 8, 8):
+                store(target + o + j, load(source + first + j))
+            store(target + o + n - 8, load(source + first + n - 8))
+        o += n
+    at[codes.size] = o

@@ -48,11 +48,11 @@ def spans_of(values: pa.Array) -> Spans:
         none = np.zeros(0, np.int64)
         return Spans(_NO_BYTES, none, none, valid)
     raw = np.frombuffer(offsets, np.int64 if large else np.int32)[values.offset : values.offset + n + 1]
-    ends = raw.astype(np.int64)
-    lengths = np.diff(ends)
+    starts = raw[:-1].astype(np.int64)
+    lengths = raw[1:] - starts
     if values.null_count:
         lengths[~valid] = 0
-    return Spans(_bytes(data), ends[:-1], lengths, valid)
+    return Spans(_bytes(data), starts, lengths, valid)
 
 
 def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
@@ -68,21 +68,22 @@ def only_where(values: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
 
 
 def text_array(
-    at: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64] | npt.NDArray[np.int32],
     data: npt.NDArray[np.uint8],
-    valid: npt.NDArray[np.bool_],
+    valid: npt.NDArray[np.bool_] | None,
     large: bool,
     *,
     binary: bool = False,
 ) -> pa.Array:
-    """The array whose row i is data[at[i]:at[i + 1]]; at: int64[n + 1]. Null where not valid.
+    """The array whose row i is data[at[i]:at[i + 1]]; at: int64 or int32 [n + 1]. Null where not valid
+    (None: all are).
 
     Text is not checked to be UTF-8. Offsets beyond 2^31 make a large array, whatever was asked for.
     """
     large = large or int(at[-1]) > np.iinfo(np.int32).max
     kinds = (pa.binary(), pa.large_binary()) if binary else (pa.string(), pa.large_string())
-    offsets = pa.py_buffer(at if large else at.astype(np.int32))
-    mask = None if valid.all() else pa.array(valid).buffers()[1]
+    offsets = pa.py_buffer(at.astype(np.int64 if large else np.int32, copy=False))
+    mask = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
     return pa.Array.from_buffers(kinds[large], len(at) - 1, [mask, offsets, pa.py_buffer(data)])
 
 

@@ -12,7 +12,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+VECTOR = 32
 _WORD = ir.IntType(64)
+_VECTOR = ir.VectorType(ir.IntType(8), VECTOR)
 
 
 @intrinsic
@@ -34,6 +36,18 @@ def store(typing: Any, address: Any, word: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.uint64), emit
+
+
+@intrinsic
+def copy_vector(typing: Any, to: Any, source: Any) -> Any:
+    """Copies the VECTOR bytes at one address to another."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, origin = (builder.inttoptr(address, _VECTOR.as_pointer()) for address in arguments)
+        builder.store(builder.load(origin, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
 
 
 @intrinsic

@@ -6,6 +6,7 @@ import base64
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import given, settings
@@ -78,6 +79,18 @@ def test_what_is_no_token_of_the_key_is_null() -> None:
 def test_long_values_of_another_key_are_null() -> None:
     tokens = ColumnSIV(KEY[::-1]).encrypt(pa.array(["x" * 5000, "y"]))
     assert ColumnSIV(KEY).decrypt(tokens).to_pylist() == [None, None]
+
+
+VALUE = st.one_of(st.none(), st.text(max_size=3), st.text(min_size=6, max_size=70))
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(VALUE, min_size=1, max_size=6), st.integers(2, 9), st.sampled_from([pa.string(), pa.large_string()]))
+def test_values_that_repeat_are_spread_over_their_rows(values: list[str | None], times: int, kind: pa.DataType) -> None:
+    column = pa.array(values * times, kind)
+    spread_out = over_distinct(column, lambda distinct: pc.binary_repeat(distinct, 2))
+    spread_out.validate(full=True)
+    assert spread_out.to_pylist() == [None if value is None else value * 2 for value in values * times]
 
 
 @given(st.lists(st.none() | st.sampled_from(["a", "bb", "", "c" * 7, "c" * 8, "d" * 9, "é" * 20]), max_size=60))
