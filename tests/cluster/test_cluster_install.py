@@ -86,6 +86,11 @@ def test_the_lake_is_proven_from_a_pod(namespace: Namespace, installed: str) -> 
 
 
 @pytest.mark.cluster_ci
+def test_the_release_tests_itself(namespace: Namespace, installed: str) -> None:
+    assert "Phase:          Succeeded" in namespace.helm("test", "one", "--timeout", "180s").stdout
+
+
+@pytest.mark.cluster_ci
 def test_running_again_adds_nothing(namespace: Namespace, installed: str, store) -> None:
     before = store.parts(installed)
     again = {"pipeline": pipeline(store.messages, installed), "commonAnnotations": {"run": "again"}}
