@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/clinray"
 VALUES = Path(__file__).with_name("values.yaml")
 IMAGE = os.environ.get("CLINRAY_IMAGE", "localhost/clinray:dev")
+OWN_IMAGE = dict(zip(("repository", "tag"), IMAGE.rsplit(":", 1), strict=True))
 BUNDLE_BYTES = 500_000
 RELEASE_LABEL = "clinray.io/release"
 
@@ -77,9 +78,7 @@ class Namespace:
     def install(self, release: str, values: Object, check: bool = True) -> str:
         """Installs or upgrades a release with values laid over the tests' own. What helm says."""
         own = ["upgrade", "--install", release, str(CHART), "-f", str(VALUES), "-f", "-"]
-        image, _, tag = IMAGE.rpartition(":")
-        named = ["--set", f"image.repository={image},image.tag={tag}"] if "image" not in values else []
-        done = self.helm(*own, *named, stdin=yaml.safe_dump(values), check=check)
+        done = self.helm(*own, stdin=yaml.safe_dump({"image": OWN_IMAGE, **values}), check=check)
         return str(done.stdout + done.stderr)
 
     def uninstall(self, release: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from released import VALUES, Namespace, Object, pipeline
+from released import OWN_IMAGE, VALUES, Namespace, Object, pipeline
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 def doctor(namespace: Namespace, folder: Path, values: Object) -> tuple[int, dict[str, str]]:
     """Exit code of the doctor, and the state of each check."""
     own = folder / "values.yaml"
-    own.write_text(yaml.safe_dump(values), encoding="utf-8")
+    own.write_text(yaml.safe_dump({"image": OWN_IMAGE, **values}), encoding="utf-8")
     done = namespace.client("doctor", "-f", str(VALUES), "-f", str(own), "--json")
     assert done.stdout, done.stderr
     return done.returncode, {check["check"]: check["state"] for check in json.loads(done.stdout)["checks"]}
@@ -46,7 +46,7 @@ def test_a_run_submitted_without_helm_makes_the_same_lake(
     namespace: Namespace, store, expected, tmp_path: Path
 ) -> None:
     lake, own = store.lake("submitted"), tmp_path / "values.yaml"
-    own.write_text(yaml.safe_dump({"pipeline": pipeline(store.messages, lake)}), encoding="utf-8")
+    own.write_text(yaml.safe_dump({"image": OWN_IMAGE, "pipeline": pipeline(store.messages, lake)}), encoding="utf-8")
     done = namespace.client("submit", "-f", str(VALUES), "-f", str(own), "--release", "bare", "--json")
     (job,) = json.loads(done.stdout)["rayjobs"]
     assert namespace.wait(job).outcome == "succeeded"
