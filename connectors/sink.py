@@ -72,10 +72,9 @@ class MedicalDataSink(Datasink):  # type: ignore[misc]
         return f"MedicalData:{self._table}"
 
     def on_write_start(self, schema: pa.Schema | None = None) -> None:
-        """Refuses rows that may not be written before any is, where the schema is known by then."""
+        """Forgets earlier writes. What is written is judged block by block: the columns that Ray names here may be those
+        from before a step that it fuses with the write."""
         self.parts = []
-        if isinstance(schema, pa.Schema):
-            self._checked(schema.names)
 
     def write(self, blocks: Iterable[Block], ctx: TaskContext) -> list[Part]:
         """Writes the rows of one task. Raises coded errors without content alone."""
@@ -95,27 +94,40 @@ class MedicalDataSink(Datasink):  # type: ignore[misc]
             rows = BlockAccessor.for_block(block).to_arrow()
             if rows.num_columns == 0:
                 continue
+            columns = self._checked(rows)
             if writer is None:
-                columns = self._checked(rows.schema.names)
-                zone = "deidentified" if all(c.category in OPEN for c in columns) else "identified"
+                identifies = self._allow_identified and any(c.category not in OPEN for c in columns)
+                zone = "identified" if identifies else "deidentified"
                 schema = pa.schema([c.arrow() for c in columns])
                 writer = PartWriter(self._store, zone, self._table, f"task{task:06d}", schema)
             writer.write(rows)
         return writer.close() if writer else []
 
-    def _checked(self, names: Sequence[str]) -> list[Column]:
+    def _checked(self, rows: pa.Table) -> list[Column]:
         """The columns of the rows, in the order of the table."""
+        names = rows.schema.names
         unknown = [name for name in names if name not in self._columns]
         if unknown:
             raise ConfigError("SINK_CATEGORY", f"column {unknown[0]} has no PHI category; give it one with columns=")
         columns = [c for c in self._columns.values() if c.name in names]
-        closed = [c for c in columns if c.category not in OPEN]
+        closed = [c for c in columns if not _open(c, rows)]
         if closed and not self._allow_identified:
             first = closed[0]
             raise ConfigError(
                 "SINK_IDENTIFIED", f"column {first.name} ({first.category}) identifies; drop it or say allow_identified"
             )
         return columns
+
+
+def _open(column: Column, rows: pa.Table) -> bool:
+    """Whether nothing in the column identifies: by its category, or by that of each row where rows have their own."""
+    if column.category is not Category.ROUTED:
+        return column.category in OPEN
+    if column.routed_by not in rows.schema.names:
+        return False
+    held = rows.column(column.name)
+    categories = rows.column(column.routed_by).filter(held.is_valid())
+    return all(category in OPEN for category in categories.unique().to_pylist())
 
 
 def _columns(format: str, table: str) -> Sequence[Column]:

@@ -194,14 +194,45 @@ def test_rows_are_written_as_parts_and_written_again_add_nothing(ray_data: Any, 
 
 
 @pytest.mark.parametrize(("column", "code"), [("patient_key", "SINK_IDENTIFIED"), ("unheard_of", "SINK_CATEGORY")])
-def test_a_column_that_identifies_or_has_no_category_is_refused(tmp_path: Path, column: str, code: str) -> None:
+def test_a_column_that_identifies_or_has_no_category_is_refused(
+    ray_data: Any, tmp_path: Path, column: str, code: str
+) -> None:
     from connectors.sink import MedicalDataSink
 
     sink = MedicalDataSink(str(tmp_path), "lines_records", columns=COLUMNS)
     with pytest.raises(ConfigError) as caught:
-        sink.on_write_start(pa.schema([("code", pa.string()), (column, pa.string())]))
+        ray_data.from_items([{"code": "a", column: "p"}]).write_datasink(sink)
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_an_earlier_step_drops_is_not_held_against_the_rows(ray_data: Any, tmp_path: Path) -> None:
+    from connectors.sink import MedicalDataSink
+
+    sink = MedicalDataSink(str(tmp_path), "lines_records", columns=COLUMNS)
+    rows = ray_data.from_items([{"code": "a", "patient_key": "p"}]).map_batches(
+        lambda batch: {"code": batch["code"]}, batch_format="numpy"
+    )
+    rows.write_datasink(sink)
+    assert pq.read_table(tmp_path / sink.parts[0].path).to_pylist() == [{"code": "a"}]
+
+
+@pytest.mark.parametrize(("category", "refused"), [("quantity", False), ("person_name", True)])
+def test_a_column_whose_rows_have_categories_of_their_own_is_judged_by_them(
+    ray_data: Any, tmp_path: Path, category: str, refused: bool
+) -> None:
+    from connectors.sink import MedicalDataSink
+
+    sink = MedicalDataSink(str(tmp_path), "hl7v2_observations")
+    rows = ray_data.from_items(
+        [{"value": "7", "value_category": category}, {"value": None, "value_category": "free_text"}]
+    )
+    if refused:
+        with pytest.raises(ConfigError, match="SINK_IDENTIFIED"):
+            rows.write_datasink(sink)
+        return
+    rows.write_datasink(sink)
+    assert sink.parts[0].path.startswith("deidentified/hl7v2_observations/")
 
 
 def test_identified_rows_go_below_the_restricted_prefix(ray_data: Any, tmp_path: Path) -> None:
