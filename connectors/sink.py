@@ -72,7 +72,7 @@ class MedicalDataSink(Datasink):  # type: ignore[misc]
         return f"MedicalData:{self._table}"
 
     def on_write_start(self, schema: pa.Schema | None = None) -> None:
-        """Forgets earlier writes. What is written is judged block by block: the columns that Ray names here may be those
+        """Forgets earlier writes. Rows are judged when they are written: the columns that Ray names here may be those
         from before a step that it fuses with the write."""
         self.parts = []
 
