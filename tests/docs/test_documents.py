@@ -79,3 +79,11 @@ def test_the_index_names_every_page() -> None:
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     named = set(LINK.findall((ROOT / "docs" / "README.md").read_text()))
     assert {page for page in pages - named if not page.startswith("adr/")} == {"README.md"}
+
+
+def test_the_query_that_the_readme_shows_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_files(tmp_path / "in", {"a.hl7": file_of("1", "2")})
+    run(source, tmp_path / "lake", tmp_path / "keys")
+    shown = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(shown.replace("s3://research/lake", str(tmp_path / "lake")), {})  # noqa: S102 - the page's own example
+    assert "avg(value_number)" in capsys.readouterr().out
