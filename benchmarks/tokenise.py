@@ -70,9 +70,8 @@ def ours(found: Sequence[Frame], positions: tuple[Sequence[str], Sequence[str]])
 
 
 def _columns(segments, relations, positions) -> Columns:
-    kind, columns = relations.kind, {}
-    headers = np.flatnonzero(kind == KINDS.index("MSH")).astype(np.int32)
-    observations = np.flatnonzero(kind == KINDS.index("OBX")).astype(np.int32)
+    columns = {}
+    headers, observations = (relations.of_kind[KINDS.index(name)] for name in ("MSH", "OBX"))
     for wanted, lead in zip(positions, (headers, observations), strict=True):
         layout = _layout(wanted)
         sources = {}
@@ -80,7 +79,7 @@ def _columns(segments, relations, positions) -> Columns:
             if name in ("MSH", "OBX"):
                 sources[name] = lead
             else:
-                own = np.flatnonzero(kind == KINDS.index(name)).astype(np.int32)[::-1]
+                own = relations.of_kind[KINDS.index(name)][::-1]
                 sources[name] = np.full(len(lead), -1, np.int32)
                 sources[name][segments.message[own]] = own
         values = find_values(segments, layout, sources, segments.message[lead])

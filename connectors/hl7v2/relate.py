@@ -72,7 +72,8 @@ class Relations:
 
     kind: index into KINDS. row: its row in its table. patient: the PID row it belongs to; before the first PID of a
     message that first one. order: row of hl7v2_orders. request: the OBR segment. specimen: the SPM segment. parent:
-    the segment before it that is no note (for notes). index: its place in its message. rows: rows of each of TABLES.
+    the segment before it that is no note (for notes). index: its place in its message.
+    leads: for each of TABLES the first segment of each row. of_kind: for each of KINDS its segments in order.
     """
 
     kind: Positions
@@ -83,7 +84,8 @@ class Relations:
     specimen: Positions
     parent: Positions
     index: Positions
-    rows: tuple[int, ...]
+    leads: tuple[Positions, ...]
+    of_kind: tuple[Positions, ...]
 
 
 def kind_table(kind: str) -> str:
@@ -116,7 +118,48 @@ def relate(message: Positions, name: Positions) -> Relations:
     tables, leading = _roles()
     _relate(message, name, _kind_of_name(), tables, leading, out, rows)
     kind, row, patient, order, request, specimen, parent, index = out
-    return Relations(kind, row, patient, order, request, specimen, parent, index, tuple(int(n) for n in rows))
+    leads, in_order = np.full(rows.sum(), NONE, np.int32), np.empty(k, np.int32)
+    row_bounds, kind_bounds = np.append(0, np.cumsum(rows)), np.zeros(len(KINDS) + 2, np.int64)
+    _group(kind, row, tables, row_bounds, kind_bounds, leads, in_order)
+    return Relations(
+        kind,
+        row,
+        patient,
+        order,
+        request,
+        specimen,
+        parent,
+        index,
+        tuple(leads[row_bounds[i] : row_bounds[i + 1]] for i in range(len(TABLES))),
+        tuple(in_order[kind_bounds[i] : kind_bounds[i + 1]] for i in range(len(KINDS))),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _group(
+    kind: Positions,
+    row: Positions,
+    tables: npt.NDArray[np.int8],
+    row_bounds: npt.NDArray[np.int64],
+    kind_bounds: npt.NDArray[np.int64],
+    leads: Positions,
+    in_order: Positions,
+) -> None:
+    """leads[row_bounds[t] + r]: the first segment of row r of table t. in_order[kind_bounds[k]:kind_bounds[k + 1]]:
+    the segments of kind k in order."""
+    for k in kind:
+        if k >= 0:
+            kind_bounds[k + 2] += 1
+    for k in range(1, kind_bounds.size):
+        kind_bounds[k] += kind_bounds[k - 1]
+    for s in range(kind.size):
+        k = kind[s]
+        if k < 0:
+            continue
+        in_order[kind_bounds[k + 1]] = s
+        kind_bounds[k + 1] += 1
+        if row[s] >= 0 and leads[row_bounds[tables[k]] + row[s]] < 0:
+            leads[row_bounds[tables[k]] + row[s]] = s
 
 
 @njit(cache=True, nogil=True)

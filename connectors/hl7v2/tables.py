@@ -79,22 +79,11 @@ class _Reader:
     @cached_property
     def _of_kind(self) -> dict[str, Positions]:
         """The segments of each kind, in order."""
-        kind = self._relations.kind
-        order = np.argsort(kind, kind="stable").astype(np.int32)
-        bounds = np.searchsorted(kind[order], np.arange(len(KINDS) + 1))
-        return {name: order[bounds[i] : bounds[i + 1]] for i, name in enumerate(KINDS)}
+        return dict(zip(KINDS, self._relations.of_kind, strict=True))
 
     def _lead(self, table: str) -> Positions:
         """int32[rows]: the first segment of each row."""
-        rows = self._relations.rows[TABLES.index(table)]
-        lead = np.full(rows, np.iinfo(np.int32).max, np.int32)
-        for name in self._kinds_of(table):
-            own = self._of_kind[name]
-            lead[self._relations.row[own]] = np.minimum(lead[self._relations.row[own]], own)
-        return lead
-
-    def _kinds_of(self, table: str) -> list[str]:
-        return [name for name in KINDS if kind_table(name) == table]
+        return self._relations.leads[TABLES.index(table)]
 
     def _sources(self, table: str, lead: Positions) -> dict[str, Positions]:
         """For each source of the layout the segment that each row reads, NONE for none."""
@@ -228,7 +217,7 @@ class _Reader:
     def _patient_of_row(self) -> Positions:
         """For each row of hl7v2_patients the place of its PID segment among those of the chunk, NONE without one."""
         pids = self._of_kind["PID"]
-        place = np.full(self._relations.rows[TABLES.index(PATIENTS)] + 1, NONE, np.int32)
+        place = np.full(len(self._lead(PATIENTS)) + 1, NONE, np.int32)
         place[self._relations.row[pids]] = np.arange(len(pids), dtype=np.int32)
         return place
 
