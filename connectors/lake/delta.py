@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -25,7 +25,8 @@ APPLICATION = "clinray"
 ATTEMPTS = 100
 """How often a commit that lost to another is tried again; each loss means that another one went on."""
 
-CONFIGURATION = {"delta.appendOnly": "true"}
+CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "10"}
+"""Without checkpoints every reader, and every commit, parses all commits before it."""
 
 
 def open_table(store: Store, path: str) -> DeltaTable | None:
@@ -88,6 +89,8 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
                 continue
             _append(table, behind[0], files)
             made, failed = made + 1, 0
+            if len(behind) == 1:
+                return made
         except CommitFailedError:
             failed += 1
         except (DeltaError, OSError) as error:
@@ -104,7 +107,11 @@ def _append(table: DeltaTable, entry: Entry, parts: Sequence[Part]) -> None:
     properties = CommitProperties(
         custom_metadata={"clinray.entry": entry.sha256}, app_transactions=[Transaction(APPLICATION, entry.number)]
     )
-    table.create_write_transaction(actions, "append", table.schema(), commit_properties=properties)
+    # Deleting old commits would take a right that a run needs nowhere else, and the history with them.
+    afterwards = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+    table.create_write_transaction(
+        actions, "append", table.schema(), commit_properties=properties, post_commithook_properties=afterwards
+    )
 
 
 def _missing(table: DeltaTable, schema: pa.Schema) -> list[pa.Field]:

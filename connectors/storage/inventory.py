@@ -67,7 +67,11 @@ def read(path: str, options: StorageOptions | None = None) -> Iterator[list[RawO
     objects = (_object(row, n, path) for n, row in enumerate(rows, 1) if _is_current(row))
     with ThreadPoolExecutor(16, "inventory") as threads:
         while page := list(islice(objects, PAGE_OBJECTS)):
-            yield list(threads.map(lambda raw: _looked_up(raw, roots), page))
+            # A task of a thread costs more than reading a row, so those that tell enough are passed by.
+            missing = [n for n, raw in enumerate(page) if raw.size < 0]
+            for n, found in zip(missing, threads.map(lambda n: _looked_up(page[n], roots), missing), strict=True):
+                page[n] = found
+            yield page
 
 
 def _text_rows(blocks: Iterator[bytes], path: str) -> Iterator[Row]:
@@ -173,8 +177,6 @@ def _microseconds(value: Any) -> int:
 
 
 def _looked_up(raw: RawObject, roots: Roots) -> RawObject:
-    if raw.size >= 0:
-        return raw
     store, key = roots.locate(raw.uri)
     return store.head(key) or replace(raw, size=0)
 

@@ -123,3 +123,17 @@ def test_a_table_far_behind_is_brought_up_entry_by_entry(tmp_path, monkeypatch):
     monkeypatch.setattr(delta, "ATTEMPTS", 2)
     assert Lake.open(str(tmp_path)).roll_forward() == 8
     assert verify(str(tmp_path)).findings == []
+
+
+def test_every_tenth_commit_makes_a_checkpoint_from_which_the_table_reads_the_same(tmp_path):
+    lake = new_lake(str(tmp_path))
+    lake.create_tables(ZONE, SCHEMAS)
+    for n in range(12):
+        commit(lake, f"key {n}")
+    log = tmp_path / ZONE / RECORDS / "_delta_log"
+    assert [p.name for p in log.glob("*.checkpoint.parquet")] == ["00000000000000000009.checkpoint.parquet"]
+    for number in range(9):
+        (log / f"{number:020}.json").unlink()
+    table = delta.open_table(lake.store, f"{ZONE}/{RECORDS}")
+    assert (delta.at_entry(table), len(table.file_uris())) == (12, 12)
+    assert verify(str(tmp_path)).findings == []

@@ -99,6 +99,15 @@ def test_local_files_are_looked_up_and_missing_ones_stay_in_the_count(tmp_path: 
     assert found == [open_store(str(tmp_path)).head("a"), RawObject(f"{tmp_path}/b", 0, 0)]
 
 
+def test_only_rows_that_tell_too_little_are_looked_up(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"123")
+    told = [RawObject(f"s3://nowhere/{n}", n, 0, '"0"') for n in range(3)]
+    lines = ["uri,size,etag", "s3://nowhere/0,0,0", f"{tmp_path}/a,,", "s3://nowhere/1,1,0", "s3://nowhere/2,2,0"]
+    (tmp_path / "inventory").write_text("\n".join(lines))
+    found = [o for page in read(str(tmp_path / "inventory")) for o in page]
+    assert found == [told[0], open_store(str(tmp_path)).head("a"), *told[1:]]
+
+
 def test_an_empty_inventory_names_nothing(tmp_path: Path) -> None:
     (tmp_path / "inventory").write_bytes(b"")
     assert list(read(str(tmp_path / "inventory"))) == []
