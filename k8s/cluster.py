@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,20 @@ class Cluster:
                 self.namespace, label_selector=selector, _request_timeout=REQUEST_SECONDS
             )
         return list(found.items)
+
+    def mount_failures(self, pods: Collection[str]) -> Sequence[str]:
+        """What the events of some pods say of volumes that cannot be mounted: the only place where a Secret that does
+        not exist is named. Nothing where events may not be read: the runner has no right to."""
+        with said("events"):
+            try:
+                found = self.core.list_namespaced_event(
+                    self.namespace, field_selector="reason=FailedMount", _request_timeout=REQUEST_SECONDS
+                )
+            except ApiException as error:
+                if error.status in (403, 404):
+                    return []
+                raise
+        return sorted({event.message for event in found.items if event.involved_object.name in pods})
 
     def log(self, pod: str, container: str | None = None, lines: int = 200) -> str:
         """The last lines of a container's log; empty where there is none yet."""

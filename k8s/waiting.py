@@ -92,6 +92,7 @@ def why_not(cluster: Cluster, status: Mapping[str, Any]) -> str:
         return "KubeRay has made no cluster for it; is its operator running?"
     pods = cluster.pods(f"ray.io/cluster={name}")
     found = sorted({reason for pod in pods for reason in pod_reasons(pod)})
+    found = found or list(cluster.mount_failures([pod.metadata.name for pod in pods]))
     return "; ".join(found) or ("its pods have not become ready" if pods else "no pod was made")
 
 

@@ -15,17 +15,20 @@ import kubernetes
 from k8s.cluster import Cluster
 
 RAYJOBS = re.compile(r"/apis/ray\.io/v1/namespaces/lab/rayjobs(?:/([^/?]+))?")
+EVENTS = "/api/v1/namespaces/lab/events"
 PODS = re.compile(r"/api/v1/namespaces/lab/pods(?:/([^/?]+)/log)?")
 
 
 class State:
-    """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever."""
+    """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever.
+    events: null where they may not be read."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.scripts: dict[str, list[dict[str, Any] | None]] = {}
         self.default: list[dict[str, Any] | None] = [status("Complete", "SUCCEEDED")]
         self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] | None = []
         self.logs: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.refuse = 0
@@ -101,6 +104,8 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                     self._answer(200, {"items": state.pods})
                 else:
                     self._text(state.logs.get(found[1], ""))
+            elif self.path.startswith(EVENTS):
+                self._answer(200 if state.events is not None else 403, {"items": state.events})
             else:
                 self._answer(404, {})
 

@@ -104,6 +104,22 @@ def test_pods_that_no_node_takes_are_said(state: State, cluster: Cluster) -> Non
     assert waited(cluster, Patience(100, starting=30)).detail == "Unschedulable: 0/1 nodes: cpu"
 
 
+MOUNT = 'MountVolume.SetUp failed for volume "keys" : secret "no-such-keys" not found'
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_volume_that_cannot_be_mounted_is_said_where_events_may_be_read(
+    state: State, cluster: Cluster, readable: bool
+) -> None:
+    state.add(ray_job("job"), status("Initializing", rayClusterName="c"))
+    state.pods = [{"metadata": {"name": "head"}, "status": {}}]
+    about = [("head", MOUNT), ("another", "of somebody else")]
+    events = [{"metadata": {}, "involvedObject": {"name": name}, "message": message} for name, message in about]
+    state.events = events if readable else None
+    said = waited(cluster, Patience(100, starting=30)).detail
+    assert said == (MOUNT if readable else "its pods have not become ready")
+
+
 @pytest.mark.parametrize(("code", "kind"), [(403, AccessError), (401, AccessError), (503, TransientError)])
 def test_an_api_that_refuses_or_is_away_is_an_error_of_ours(
     state: State, cluster: Cluster, code: int, kind: type[Exception]
