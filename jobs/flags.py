@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,7 +74,7 @@ class RunFlags:
     as_json: AsJson = False
     log_format: LogFormat = "console"
 
-    def report(self, work: Any) -> int:
+    def report(self, work: Callable[..., Mapping[str, Any]]) -> int:
         """Runs work(cpus=, dry_run=, progress=), prints its report, and returns the exit code."""
         from jobs.console import done, emit
         from jobs.progress import bar
@@ -116,7 +117,7 @@ class PipelineFlags:
         typer.Option("--settle", help="Leave objects younger than so many seconds for the next run.", show_default="0"),
     ] = None
     bundle_bytes: Annotated[
-        int | None, typer.Option(help="Bytes of a bundle.", show_default="a 64th of all, 1 MB to 1 GB")
+        int | None, typer.Option(help="Bytes of a bundle.", show_default="a 64th of all, 4 MB to 1 GB")
     ] = None
     chunk_bytes: Annotated[
         int | None, typer.Option(help="Bytes that are parsed at once in a task.", show_default="8 MB")
