@@ -79,7 +79,8 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
             if table is None:
                 create(store, path, _schema(store, parts(entries[0])))
                 continue
-            behind = [entry for entry in entries if entry.number > at_entry(table)]
+            last = at_entry(table)
+            behind = [entry for entry in entries if entry.number > last]
             if not behind:
                 return made
             files = parts(behind[0])
