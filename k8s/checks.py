@@ -17,6 +17,9 @@ from k8s.inside import look_from_inside
 from k8s.render import RayJob, Release, ray_jobs
 
 OLDEST_KUBERAY = (1, 4)
+OPERATOR = ("app.kubernetes.io/name=kuberay-operator", "app.kubernetes.io/component=kuberay-operator")
+"""Labels of the operator's deployment: as its Helm chart makes them, and as its kustomization does."""
+
 RIGHTS = (
     *((GROUP, PLURAL, verb) for verb in ("create", "get", "list", "watch", "patch", "delete")),
     *(("", resource, verb) for resource in ("pods", "pods/log") for verb in ("get", "list")),
@@ -53,14 +56,14 @@ def _served(cluster: Cluster) -> Iterator[Check]:
 
 def _operator(cluster: Cluster) -> Iterator[Check]:
     name = "KubeRay's operator"
-    api = kubernetes.client.AppsV1Api(cluster.api)
+    listed = kubernetes.client.AppsV1Api(cluster.api).list_deployment_for_all_namespaces
     try:
-        found = api.list_deployment_for_all_namespaces(label_selector="app.kubernetes.io/name=kuberay-operator").items
+        found = [deployment for label in OPERATOR for deployment in listed(label_selector=label).items]
     except ApiException:
         yield Check(name, WARNING, "it cannot be looked for without the right to list deployments", "ask who runs it")
         return
     if not found:
-        yield Check(name, WARNING, "no deployment is labelled kuberay-operator", "see that the operator runs")
+        yield Check(name, WARNING, "no deployment has the operator's labels", "see that the operator runs")
         return
     operator = found[0]
     version = re.search(r":v?(\d+)\.(\d+)", operator.spec.template.spec.containers[0].image)

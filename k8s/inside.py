@@ -29,10 +29,11 @@ def look_from_inside(cluster: Cluster, job: RayJob, release: Release) -> list[Ch
     """A dry run of the pipeline in a pod: image, bucket, lake, keys, clock. The pod is removed."""
     pod = looking_pod(job, release)
     name = pod["metadata"]["name"]
+    account = list(_account(cluster, pod["spec"]))
     with said(f"pod {name}"):
         cluster.core.create_namespaced_pod(cluster.namespace, pod)
     try:
-        return list(_checks(cluster, name))
+        return [*account, *_checks(cluster, name)]
     finally:
         with said(f"pod {name}"):
             cluster.core.delete_namespaced_pod(name, cluster.namespace, grace_period_seconds=0)
@@ -47,6 +48,20 @@ def looking_pod(job: RayJob, release: Release) -> dict[str, Any]:
     spec |= {"containers": [container], "restartPolicy": "Never", "activeDeadlineSeconds": int(WITHIN_SECONDS)}
     metadata = {"name": f"{release.name}-doctor-{time.strftime('%H%M%S')}", **template["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _account(cluster: Cluster, spec: dict[str, Any]) -> Iterator[Check]:
+    """Before the release is installed its service account is not there: the pod has the namespace's own then."""
+    account = spec["serviceAccountName"]
+    try:
+        cluster.core.read_namespaced_service_account(account, cluster.namespace)
+    except ApiException as error:
+        if error.status != 404:
+            return
+        spec["serviceAccountName"] = "default"
+        if spec.get("automountServiceAccountToken"):
+            does = "look again when the release is installed, or make the account first"
+            yield Check("identity", WARNING, f"{account} is not there yet, so its identity was not tried", does)
 
 
 def _checks(cluster: Cluster, name: str) -> Iterator[Check]:
