@@ -1,4 +1,4 @@
-"""What the driver of a run costs by itself, at 1,000,000 simulated objects and parts: docs/scale.md quotes it.
+"""What the driver of a run costs by itself, at 1,000,000 simulated objects: docs/scale.md quotes it.
 
 `python -m benchmarks.driver` writes driver.json. Nothing is read or de-identified: objects are names, and what tasks
 would return is made up here in the form in which they return it. The lake's own code plans, settles, and commits. The
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import resource
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +34,7 @@ ZONE = "deidentified"
 TABLES = tuple(f"table_{n:02}" for n in range(10))
 SCHEMA = pa.schema([pa.field("value", pa.int64())])
 OBJECT_BYTES, PAGE = 100_000_000, 1_000
-OBJECTS_OF_A_BUNDLE, COMMIT_EVERY = 10, 1024
+OBJECTS_OF_A_BUNDLE, COMMIT_EVERY = 100, 1024
 FILE = Path(__file__).with_name("driver.json")
 
 
@@ -149,8 +151,30 @@ def commit(lake: Lake, wave: list[Bundle], parts: dict[str, Part], costs: Costs)
     return time.perf_counter() - begun
 
 
+def held(count: int = 20_000) -> dict[str, float]:
+    """Bytes that the driver holds of each listed object, planned object, settled object, and part."""
+    table = sort(as_table(page) for page in pages(count))
+    again = pa.repeat(pa.scalar(False), count)
+    _, made = stand_ins(Path(tempfile.mkdtemp()))
+    tracemalloc.start()
+    packed = list(bundles(table, size=OBJECT_BYTES * OBJECTS_OF_A_BUNDLE, again=again, splittable=lambda _: False))
+    planned = tracemalloc.get_traced_memory()[0]
+    without = [pickle.loads(pickle.dumps(leaves_of(bundle, {}))) for bundle in packed]
+    outcomes = tracemalloc.get_traced_memory()[0] - planned
+    kept = [pickle.loads(pickle.dumps(leaves_of(bundle, made))) for bundle in packed]
+    parts = tracemalloc.get_traced_memory()[0] - planned - 2 * outcomes
+    tracemalloc.stop()
+    of_parts = sum(len(leaves.parts) for leaves in kept) + sum(len(leaves.parts) for leaves in without)
+    return {
+        "listed object": round(table.nbytes / count, 1),
+        "planned object": round(planned / count, 1),
+        "settled object": round(outcomes / count, 1),
+        "part": round(parts / of_parts, 1),
+    }
+
+
 def submitting(count: int) -> dict[str, float]:
-    """Seconds that Ray takes to carry so many empty tasks with leaves of ten objects to two workers and back."""
+    """Seconds that Ray takes to carry so many empty tasks with leaves of a hundred objects to two workers and back."""
     import logging
 
     import ray
@@ -182,7 +206,8 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clinray-driver-") as name:
         said = measure(chosen.objects, Path(name))
-    said["tasks through Ray"] = submitting(min(10_000, chosen.objects // OBJECTS_OF_A_BUNDLE))
+    said["tasks through Ray"] = submitting(min(2_000, chosen.objects // OBJECTS_OF_A_BUNDLE))
+    said["bytes held of a"] = held()
     chosen.out.write_text(json.dumps({"machine": machine(), **said}, indent=2) + "\n")
     print(json.dumps(said, indent=2))
 
