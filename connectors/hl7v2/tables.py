@@ -223,11 +223,16 @@ class _Reader:
 
     @cached_property
     def _assembly(self) -> Assembly:
-        return Assembly(self._frame, self._identifiers.keys())
+        return Assembly(self._frame, self._keys)
+
+    @cached_property
+    def _keys(self) -> pa.StringArray:
+        """text[p]: the key of each PID segment, null where it has no identifier."""
+        return self._identifiers.keys()
 
     def _patient_columns(self, lead: Positions) -> Columns:
         found, pids = self._identifiers, self._of_kind["PID"]
-        self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[found.chosen < 0])
+        self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[np.asarray(self._keys.is_null())])
         self._findings.add(findings.PATIENT_ID_SEVERAL, "PID-3", pids[found.several])
         message = self._segments.message[pids]
         another = np.flatnonzero((message[1:] == message[:-1]) & (np.append(True, message[1:] != message[:-1])[:-1]))

@@ -63,6 +63,7 @@ NAMES = ("code", "severity", "segment", "segment_index", "position", "stage")
         (["PID|1||7", "OBX|1|NM|1||5,0"], [("HL7_NUMBER_INVALID", "warning", "OBX", 2, "OBX-5", "read")]),
         (["PID|1||7", "OBX|1|DT|1||May"], [("HL7_TIME_INVALID", "warning", "OBX", 2, "OBX-5", "read")]),
         (["PID|1||7", "RXA|x|||||n"], [("HL7_NUMBER_INVALID", "warning", "RXA", 2, "RXA-6", "read")]),
+        (['PID|1||""^^^GEN^MR'], [("HL7_PATIENT_ID_MISSING", "error", "PID", 1, "PID-3", "read")]),
         (["PID|1||"], [("HL7_PATIENT_ID_MISSING", "error", "PID", 1, "PID-3", "read")]),
         (["PID|1||7^^^A^MR~8^^^A^MR"], [("HL7_PATIENT_ID_SEVERAL", "information", "PID", 1, "PID-3", "read")]),
         (["PID|1||7", "PID|2||8"], [("HL7_PATIENT_SEVERAL", "information", "PID", 2, "PID", "read")]),
