@@ -74,7 +74,10 @@ def _setting(setting: str) -> Values:
     path, found, value = setting.partition("=")
     if not found or not all(path.split(".")):
         raise ConfigError("VALUES_INVALID", f"a setting is written name=value, with dots between names: {path}")
-    made: Any = yaml.safe_load(value) if value else ""
+    try:
+        made: Any = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError:
+        raise ConfigError("VALUES_INVALID", f"{path}: its value is not YAML") from None
     for name in reversed(path.split(".")):
         made = {name: made}
     return dict(made)

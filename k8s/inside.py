@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import time
@@ -10,10 +11,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import kubernetes
-from kubernetes.client.exceptions import ApiException
+from kubernetes.client.exceptions import ApiException, NotFoundException
 
+from connectors.errors import ConfigError
 from k8s.check import FAILED, OK, WARNING, Check
-from k8s.cluster import Cluster, said
+from k8s.cluster import REQUEST_SECONDS, Cluster, said
 from k8s.render import RayJob, Release
 from k8s.waiting import pod_reasons
 
@@ -22,6 +24,15 @@ EVERY_SECONDS = 1.0
 SKEW_SECONDS = 60.0
 """Stores refuse signatures that are minutes off."""
 
+REFUSALS = (
+    ("violates PodSecurity", "the namespace's Pod Security refuses it", "keep the chart's security contexts"),
+    ("exceeded quota", "a quota of the namespace refuses it", "ask for a larger quota, or lower the resources"),
+    ("", "you may not make pods", "ask for the right to create and delete pods, or leave it out with --no-inside"),
+)
+"""What the API's refusal of a pod holds, what it says, and what helps."""
+
+NO_ACCOUNT = ("serviceaccount", "not found")
+
 LOOK = "date +%s; exec clinray ingest /etc/clinray/pipeline/pipeline.yaml --dry-run --no-create-keys --cpus 0 --json"
 
 
@@ -29,14 +40,39 @@ def look_from_inside(cluster: Cluster, job: RayJob, release: Release) -> list[Ch
     """A dry run of the pipeline in a pod: image, bucket, lake, keys, clock. The pod is removed."""
     pod = looking_pod(job, release)
     name = pod["metadata"]["name"]
-    account = list(_account(cluster, pod["spec"]))
-    with said(f"pod {name}"):
-        cluster.core.create_namespaced_pod(cluster.namespace, pod)
+    if refused := _make(cluster, pod):
+        return [refused]
     try:
-        return [*account, *_checks(cluster, name)]
+        return list(_checks(cluster, name))
     finally:
-        with said(f"pod {name}"):
-            cluster.core.delete_namespaced_pod(name, cluster.namespace, grace_period_seconds=0)
+        with said(f"pod {name}"), contextlib.suppress(NotFoundException):
+            cluster.core.delete_namespaced_pod(
+                name, cluster.namespace, grace_period_seconds=0, _request_timeout=REQUEST_SECONDS
+            )
+
+
+def _make(cluster: Cluster, pod: dict[str, Any]) -> Check | None:
+    """Makes the pod; with the namespace's own account where the release's is not there yet."""
+    own = {**pod, "spec": {**pod["spec"], "serviceAccountName": "default"}}
+    refused = _refusal(cluster, pod)
+    if refused is not None and all(part in refused for part in NO_ACCOUNT):
+        refused = _refusal(cluster, own)
+    if refused is None:
+        return None
+    says, do = next((says, do) for part, says, do in REFUSALS if part in refused)
+    return Check("pod", FAILED, says, do)
+
+
+def _refusal(cluster: Cluster, pod: dict[str, Any]) -> str | None:
+    """What the API says against a pod; None where it makes it."""
+    with said("pod"):
+        try:
+            cluster.core.create_namespaced_pod(cluster.namespace, pod, _request_timeout=REQUEST_SECONDS)
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return str(error.body)
+    return None
 
 
 def looking_pod(job: RayJob, release: Release) -> dict[str, Any]:
@@ -48,20 +84,6 @@ def looking_pod(job: RayJob, release: Release) -> dict[str, Any]:
     spec |= {"containers": [container], "restartPolicy": "Never", "activeDeadlineSeconds": int(WITHIN_SECONDS)}
     metadata = {"name": f"{release.name}-doctor-{time.strftime('%H%M%S')}", **template["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def _account(cluster: Cluster, spec: dict[str, Any]) -> Iterator[Check]:
-    """Before the release is installed its service account is not there: the pod has the namespace's own then."""
-    account = spec["serviceAccountName"]
-    try:
-        cluster.core.read_namespaced_service_account(account, cluster.namespace)
-    except ApiException as error:
-        if error.status != 404:
-            return
-        spec["serviceAccountName"] = "default"
-        if spec.get("automountServiceAccountToken"):
-            does = "look again when the release is installed, or make the account first"
-            yield Check("identity", WARNING, f"{account} is not there yet, so its identity was not tried", does)
 
 
 def _checks(cluster: Cluster, name: str) -> Iterator[Check]:
@@ -85,8 +107,9 @@ def _ended(cluster: Cluster, name: str) -> Any:
     pod = None
     while time.monotonic() < until:
         try:
-            pod = cluster.core.read_namespaced_pod(name, cluster.namespace)
-        except ApiException:
+            with said(f"pod {name}"):
+                pod = cluster.core.read_namespaced_pod(name, cluster.namespace, _request_timeout=REQUEST_SECONDS)
+        except ConfigError:
             return None
         stuck = any("Image" in reason or "Config" in reason for reason in pod_reasons(pod))
         if pod.status.phase in ("Succeeded", "Failed") or stuck:
@@ -96,14 +119,22 @@ def _ended(cluster: Cluster, name: str) -> Any:
 
 
 def _clock(cluster: Cluster, pod: Any, seconds: int) -> Check:
-    state = pod.status.container_statuses[0].state.terminated
-    begun = state.started_at.timestamp() if state and state.started_at else seconds
-    _, _, headers = kubernetes.client.VersionApi(cluster.api).get_code_with_http_info()
-    server = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else time.time()
-    skew = max(abs(seconds - begun), abs(server - time.time()))
+    """The pod's clock against the API server's, which set the time of its making and says what time it is now."""
+    with said("the version"):
+        _, _, headers = kubernetes.client.VersionApi(cluster.api).get_code_with_http_info(
+            _request_timeout=REQUEST_SECONDS
+        )
+    made = pod.metadata.creation_timestamp.timestamp()
+    now = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else None
+    skew = max(made - seconds, seconds - now if now is not None else 0, 0)
     if skew > SKEW_SECONDS:
-        return Check("clock", WARNING, f"clocks differ by {skew:.0f} s", "set the clocks: stores refuse old signatures")
-    return Check("clock", OK, f"clocks agree within {SKEW_SECONDS:.0f} s")
+        return Check(
+            "clock",
+            WARNING,
+            f"the pod's differs by {skew:.0f} s from the API's",
+            "set the clocks: stores refuse signatures of another time",
+        )
+    return Check("clock", OK, f"the pod's agrees with the API's within {SKEW_SECONDS:.0f} s")
 
 
 def _dry_run(lines: list[str], succeeded: bool) -> Check:

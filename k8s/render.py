@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from connectors.errors import ConfigError
 from k8s import chart
 from k8s.chart import Values
 from k8s.expand import expand, merge, text
+from k8s.go_json import go_json
 
 NAME_LENGTH = 47
 """The longest name of a RayJob: KubeRay makes longer names from it, which have to stay within 63 characters."""
@@ -83,9 +83,8 @@ def context(values: Values, release: Release, stage: str, *, suspend: bool) -> d
 
 
 def pipeline_text(values: Values) -> str:
-    """The pipeline file as Helm's toJson writes it: keys in order, and three characters escaped."""
-    made = json.dumps(values["pipeline"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return made.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    """The pipeline file as Helm's toJson writes it."""
+    return go_json(values["pipeline"])
 
 
 def digest(values: Values) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.errors import ConfigError
 from k8s.cluster import Cluster
-from k8s.outcome import SUCCEEDED, Outcome
+from k8s.outcome import SUCCEEDED, Outcome, outcome
 from k8s.render import NAME_LENGTH
 from k8s.waiting import Clock, Patience, Seen, wait
 
@@ -72,46 +72,72 @@ class Runner:
 
         suffix: empty to resume the RayJobs of the templates' own names, else the first try is made under a fresh name.
         """
-        results = []
-        for template in templates:
-            results.append(self._stage(template, suffix))
+        reached, attempt = self._reached(templates, suffix)
+        results = [_settled_before(template, suffix) for template in templates[:reached]]
+        for index, template in enumerate(templates[reached:]):
+            results.append(self._stage(template, suffix, attempt if index == 0 else 1))
             if results[-1].outcome.kind.name not in SETTLED:
                 break
         return results
 
-    def _stage(self, template: RayJob, suffix: str) -> StageResult:
-        """A stage with its tries. A runner that was started again finds the tries of the one before."""
+    def _reached(self, templates: Sequence[RayJob], suffix: str) -> tuple[int, int]:
+        """Index of the last stage that a runner before this one began, and its last try; (0, 1) where none did.
+
+        What began proves that those in front settled: KubeRay removes finished RayJobs while the runner still works.
+        """
+        release = templates[0]["metadata"]["labels"]["clinray.io/release"]
+        there = {job["metadata"]["name"]: job for job in self.cluster.ray_jobs(f"clinray.io/release={release}")}
+        tries = range(self.rules.retries + 1, 0, -1)
+        for index, attempt in ((i, a) for i in range(len(templates) - 1, -1, -1) for a in tries):
+            found = there.get(name_of_try(templates[index], suffix, attempt))
+            if found is not None and not found["spec"].get("suspend"):
+                return index, attempt
+        return 0, 1
+
+    def _stage(self, template: RayJob, suffix: str, first: int) -> StageResult:
+        """A stage with its tries from a certain one on."""
         begun = self.clock.now()
         stage = stage_of(template)
-        for attempt in range(1, self.rules.retries + 2):
+        for attempt in range(first, self.rules.retries + 2):
             name = self._begin(template, suffix, attempt)
             patience = Patience(self.rules.timeout, self.rules.starting, accept_suspended=True)
-            outcome = wait(self.cluster, name, patience, self._watching(name), self.clock)
-            self.seen(f"{name}: {outcome.sentence}")
-            if not outcome.kind.try_again or outcome.kind.name == SUCCEEDED:
+            ended = wait(self.cluster, name, patience, self._watching(name), self.clock)
+            self.seen(f"{name}: {ended.sentence}")
+            if not ended.kind.try_again:
                 break
-        return StageResult(stage, name, outcome, attempt, self.clock.now() - begun)
+        return StageResult(stage, name, ended, attempt, self.clock.now() - begun)
 
     def _watching(self, name: str) -> Seen:
         return lambda state: self.seen(f"{name} {state}")
 
     def _begin(self, template: RayJob, suffix: str, attempt: int) -> str:
         """The name of the RayJob of this try, which now runs."""
-        own = str(template["metadata"]["name"])
-        if attempt == 1 and not suffix:
+        own, name = str(template["metadata"]["name"]), name_of_try(template, suffix, attempt)
+        if name == own:
             found = self.cluster.ray_job(own)
             if found is None:
                 raise ConfigError("K8S_NO_JOB", f"there is no rayjob {own} to resume; was the release removed?")
             if found["spec"].get("suspend"):
                 self.cluster.resume(own)
             return own
-        name = fresh_name(own, "-".join(filter(None, (suffix, f"r{attempt}" if attempt > 1 else ""))))
         self.cluster.create(fresh(template, name, attempt, self.owner))
         return name
 
 
 def stage_of(template: RayJob) -> str:
     return str(template["metadata"]["labels"]["clinray.io/stage"])
+
+
+def name_of_try(template: RayJob, suffix: str, attempt: int) -> str:
+    """The template's own name for the first try of a run that resumes, else a fresh one."""
+    own = str(template["metadata"]["name"])
+    end = "-".join(filter(None, (suffix, f"r{attempt}" if attempt > 1 else "")))
+    return fresh_name(own, end) if end else own
+
+
+def _settled_before(template: RayJob, suffix: str) -> StageResult:
+    settled = outcome(SUCCEEDED, "before this runner was started")
+    return StageResult(stage_of(template), name_of_try(template, suffix, 1), settled, 1, 0.0)
 
 
 def fresh(template: RayJob, name: str, attempt: int, owner: Owner) -> dict[str, Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from connectors.errors import TransientError
+from connectors.errors import AccessError, ConfigError, TransientError
 from k8s.cluster import Cluster
-from k8s.outcome import Outcome, of_status, outcome
+from k8s.outcome import OUTCOMES_OF_EXITS, Outcome, of_status, outcome
 
 EVERY_SECONDS = 3.0
 UNANSWERED = 20
 """Polls without an answer after which the API is taken to be away for good."""
+
+_ERROR = re.compile(r'^\{"error": \{"code": "([A-Z0-9_]+)"')
 
 Seen = Callable[[str], None]
 
@@ -55,10 +58,32 @@ def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clo
         status: Mapping[str, Any] = job.get("status") or {}
         state = _told(status, state, seen)
         waited = clock.now() - begun
-        ended = of_status(status) or _impatient(cluster, job, status, patience, waited)
-        if ended is not None:
-            return ended
+        if ended := of_status(status):
+            return _with_code(cluster, name, ended)
+        if given_up := _impatient(cluster, job, status, patience, waited):
+            return given_up
         clock.sleep(EVERY_SECONDS)
+
+
+def _with_code(cluster: Cluster, name: str, ended: Outcome) -> Outcome:
+    """The outcome with the code of the driver's own error, where its report can be read."""
+    if ended.kind.name not in OUTCOMES_OF_EXITS.values():
+        return ended
+    try:
+        pods = cluster.pods(f"job-name={name}")
+        code = error_code("\n".join(cluster.log(pod.metadata.name) for pod in pods))
+    except (AccessError, ConfigError, TransientError):
+        return ended
+    return replace(ended, detail=f"{ended.detail}, {code}") if code else ended
+
+
+def error_code(log: str) -> str:
+    """The code in the last report that a log holds; empty where there is none. Nothing else of a log is told."""
+    for line in reversed(log.splitlines()):
+        found = _ERROR.search(line)
+        if found:
+            return found[1]
+    return ""
 
 
 def _told(status: Mapping[str, Any], before: str, seen: Seen) -> str:
@@ -77,20 +102,28 @@ def _impatient(
     deployment = status.get("jobDeploymentStatus") or ""
     if deployment == "Suspended" and job["spec"].get("suspend") and not patience.accept_suspended:
         return outcome("suspended")
-    begins = deployment in ("", "Initializing", "Waiting", "Suspended")
+    begins = deployment in ("", "Initializing", "Waiting", "Suspended") or _not_submitted(status)
     if begins and patience.starting is not None and waited > patience.starting:
-        return outcome("not_started", why_not(cluster, status))
+        return outcome("not_started", why_not(cluster, job))
     if waited > patience.seconds:
-        return outcome("not_started", why_not(cluster, status)) if begins else outcome("timed_out")
+        return outcome("not_started", why_not(cluster, job)) if begins else outcome("timed_out")
     return None
 
 
-def why_not(cluster: Cluster, status: Mapping[str, Any]) -> str:
+def _not_submitted(status: Mapping[str, Any]) -> bool:
+    """Whether the cluster stands and its driver has not begun: the submitter's pod may be what cannot start."""
+    return status.get("jobDeploymentStatus") == "Running" and status.get("jobStatus", "") in ("", "PENDING")
+
+
+def why_not(cluster: Cluster, job: Mapping[str, Any]) -> str:
     """Why the pods of a job do not run: what their containers wait for, or why no node takes them."""
-    name = status.get("rayClusterName")
+    name = (job.get("status") or {}).get("rayClusterName")
     if not name:
         return "KubeRay has made no cluster for it; is its operator running?"
-    pods = cluster.pods(f"ray.io/cluster={name}")
+    try:
+        pods = [*cluster.pods(f"ray.io/cluster={name}"), *cluster.pods(f"job-name={job['metadata']['name']}")]
+    except AccessError:
+        return "its pods cannot be looked at without the right to list pods"
     found = sorted({reason for pod in pods for reason in pod_reasons(pod)})
     found = found or list(cluster.mount_failures([pod.metadata.name for pod in pods]))
     return "; ".join(found) or ("its pods have not become ready" if pods else "no pod was made")

@@ -16,6 +16,9 @@ from jobs.console import AsJson, command, emit, say
 from k8s import flags
 from k8s.runner import SETTLED, Owner, Rules, Runner, StageResult, read_templates, time_suffix
 
+SUFFIX_LENGTH = 16
+"""Longest suffix of a run: a name keeps room for its stage, revision and digest."""
+
 WAIT = """
 Wait for the result of a RayJob. Exit 0 says that it succeeded and nothing else does; each other end has its own code
 (docs/kubernetes-client.md).
@@ -89,7 +92,7 @@ runner.__doc__ = RUN
 def run_suffix(owner: Owner) -> str:
     """What the names of a run's RayJobs end with: of the Job that owns them, so that a runner that is started again
     finds them; else the time."""
-    return owner.name.rsplit("-", 1)[-1] if owner.name else time_suffix()
+    return owner.name.rsplit("-", 1)[-1][-SUFFIX_LENGTH:].lstrip(".") if owner.name else time_suffix()
 
 
 def report(results: Sequence[StageResult], behind: Sequence[str]) -> Mapping[str, Any]:
