@@ -45,6 +45,8 @@ def cancel(
     found = cluster.ray_jobs(f"clinray.io/release={release}") if release else [{"metadata": {"name": job}}]
     names = [str(each["metadata"]["name"]) for each in found]
     gone = [name for name in names if cluster.delete(name)]
+    if job is not None and not gone:
+        raise ConfigError("K8S_NO_JOB", f"there is no rayjob {job} in {cluster.namespace}")
     until = time.monotonic() + timeout
     left = gone
     while left and time.monotonic() < until:
@@ -55,7 +57,7 @@ def cancel(
         emit({"cancelled": gone, "still_there": left})
     else:
         say(f"cancelled {len(gone)} rayjobs{', still ending: ' + ', '.join(left) if left else ''}")
-    return 1 if left or (job is not None and not gone) else 0
+    return int(bool(left))
 
 
 cancel.__doc__ = EXAMPLES

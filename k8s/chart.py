@@ -13,7 +13,7 @@ import jsonschema
 import yaml
 
 from connectors.errors import ConfigError
-from k8s.expand import merge
+from k8s.expand import lookup
 
 Values = dict[str, Any]
 
@@ -49,11 +49,23 @@ def values(own: Sequence[Path] = (), settings: Sequence[str] = ()) -> Values:
     Raises ConfigError (VALUES_UNREADABLE, VALUES_INVALID).
     """
     made = defaults()
-    for path in own:
-        made = merge(made, _read(path))
-    for setting in settings:
-        made = merge(made, _setting(setting))
+    for over in (*map(_read, own), *map(_setting, settings)):
+        made = laid_over(made, over)
     check(made)
+    return made
+
+
+def laid_over(under: Values, over: Mapping[str, Any]) -> Values:
+    """Values under others as Helm merges them: deeply, lists replaced, and a null takes away what is under it."""
+    made = dict(under)
+    for key, value in over.items():
+        below = made.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            made[key] = laid_over(dict(below), value)
+        elif value is None:
+            made.pop(key, None)
+        else:
+            made[key] = value
     return made
 
 
@@ -83,8 +95,19 @@ def _setting(setting: str) -> Values:
     return dict(made)
 
 
+NEEDED = (
+    *("mode", "stages", "defaults.autoscaling.enabled", "pipeline", "schedule.stages", "runner.enabled"),
+    *("image.repository", "image.tag", "image.digest", "defaults.worker.replicas"),
+    *("serviceAccounts.ray.create", "serviceAccounts.ray.name", "serviceAccounts.ray.cloudIdentity"),
+)
+"""Values that nothing can be rendered without: a null in a values file takes away the chart's own."""
+
+
 def check(made: Values) -> None:
     """Raises ConfigError (VALUES_INVALID) with the place of the first fault, never its value."""
+    absent = next((path for path in NEEDED if lookup(path, made) is None), None)
+    if absent:
+        raise ConfigError("VALUES_INVALID", f"{absent}: a run needs it, so it cannot be null")
     schema = json.loads((files() / "values.schema.json").read_text(encoding="utf-8"))
     faults = sorted(jsonschema.Draft7Validator(schema).iter_errors(made), key=lambda fault: list(map(str, fault.path)))
     if not faults:

@@ -11,6 +11,7 @@ from typing import Any
 
 import kubernetes
 import urllib3
+import yaml
 from kubernetes.client.exceptions import ApiException
 
 from connectors.errors import AccessError, ConfigError, TransientError
@@ -181,6 +182,6 @@ def connect(namespace: str | None, environment: Mapping[str, str] = os.environ) 
             kubernetes.config.load_kube_config(client_configuration=configuration)
             _, active = kubernetes.config.list_kube_config_contexts()
             own = active["context"].get("namespace", "default")
-    except (kubernetes.config.ConfigException, OSError, KeyError, TypeError):
+    except (kubernetes.config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError):
         raise AccessError("K8S_CONFIG", "no cluster: set KUBECONFIG, or run inside a pod with a token") from None
     return Cluster(kubernetes.client.ApiClient(configuration), namespace or own)

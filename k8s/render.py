@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ from k8s.go_json import go_json
 
 NAME_LENGTH = 47
 """The longest name of a RayJob: KubeRay makes longer names from it, which have to stay within 63 characters."""
+
+RELEASE_LENGTH = 53
+RELEASE_NAME = re.compile(r"(?=.{1,53}$)[a-z]([a-z0-9-]*[a-z0-9])?")
+"""Helm's names of releases, without those that begin with a digit: KubeRay takes none such."""
 
 RayJob = dict[str, Any]
 
@@ -35,6 +40,10 @@ def ray_jobs(values: Values, release: Release, *, suspend: bool | None = None) -
     Raises ConfigError where the values cannot be.
     """
     check(values)
+    if not RELEASE_NAME.fullmatch(release.name):
+        raise ConfigError(
+            "VALUES_INVALID", f"release {release.name}: take small letters, digits and -, {RELEASE_LENGTH} at most"
+        )
     mode = values["schedule"]["stages"] if values["mode"] == "schedule" else values["mode"]
     wanted = suspend if suspend is not None else values["mode"] == "staged" or values["runner"]["enabled"]
     return [ray_job(values, release, stage, suspend=wanted) for stage in stages(values, mode)]

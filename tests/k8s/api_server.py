@@ -30,13 +30,27 @@ class State:
         self.pods: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] | None = []
         self.logs: dict[str, str] = {}
+        self.pod_log = ""
         self.calls: list[tuple[str, str]] = []
         self.refuse = 0
+        self.url = ""
+        self.answers: list[tuple[str, re.Pattern[str], int, Any]] = []
 
     def add(self, job: dict[str, Any], *script: dict[str, Any] | None) -> None:
         name = job["metadata"]["name"]
         self.jobs[name] = job
         self.scripts[name] = list(script) or list(self.default)
+
+    def answer(self, verb: str, path: str, code: int, content: Any) -> None:
+        """What is said to requests of a path (a regular expression), before everything that was said of it so far.
+
+        content: an object, or a function that makes one from the request's body.
+        """
+        self.answers.insert(0, (verb, re.compile(path), code, content))
+
+    def answered(self, verb: str, path: str) -> tuple[int, Any] | None:
+        plain = path.partition("?")[0]
+        return next(((code, c) for v, p, code, c in self.answers if v == verb and p.fullmatch(plain)), None)
 
     def seen(self, name: str) -> dict[str, Any] | None:
         """The RayJob as a request finds it; a null in its script removes it."""
@@ -71,11 +85,12 @@ def ray_job(name: str, stage: str = "ingest", *, suspend: bool = False) -> dict[
 def api(state: State) -> Iterator[Cluster]:
     """A namespace "lab" of a cluster that is in this state."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     configuration = kubernetes.client.Configuration()
     configuration.host = f"http://127.0.0.1:{server.server_port}"
     configuration.retries = 0
+    state.url = configuration.host
     try:
         yield Cluster(kubernetes.client.ApiClient(configuration), "lab")
     finally:
@@ -89,8 +104,19 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *arguments: object) -> None:
             """Says nothing."""
 
+        def _given(self, verb: str) -> bool:
+            """Whether an answer was given for this request, which then has it."""
+            state.calls.append((verb, self.path))
+            found = state.answered(verb, self.path)
+            if found is not None:
+                body = self._body() if "Content-Length" in self.headers else None
+                content = found[1](body) if callable(found[1]) else found[1]
+                self._answer(found[0], content)
+            return found is not None
+
         def do_GET(self) -> None:
-            state.calls.append(("GET", self.path))
+            if self._given("GET"):
+                return
             if state.refuse:
                 self._answer(state.refuse, {})
             elif found := RAYJOBS.match(self.path):
@@ -103,14 +129,15 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                 if found[1] is None:
                     self._answer(200, {"items": state.pods})
                 else:
-                    self._text(state.logs.get(found[1], ""))
+                    self._text(state.logs.get(found[1], state.pod_log))
             elif self.path.startswith(EVENTS):
                 self._answer(200 if state.events is not None else 403, {"items": state.events})
             else:
                 self._answer(404, {})
 
         def do_POST(self) -> None:
-            state.calls.append(("POST", self.path))
+            if self._given("POST"):
+                return
             job = self._body()
             name = job["metadata"]["name"]
             if name in state.jobs:
@@ -120,13 +147,15 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             self._answer(201, job)
 
         def do_PATCH(self) -> None:
-            state.calls.append(("PATCH", self.path))
+            if self._given("PATCH"):
+                return
             name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
             state.jobs[name]["spec"].update(self._body()["spec"])
             self._answer(200, state.jobs[name])
 
         def do_DELETE(self) -> None:
-            state.calls.append(("DELETE", self.path))
+            if self._given("DELETE"):
+                return
             name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
             self._answer(200 if state.jobs.pop(name, None) else 404, {})
 

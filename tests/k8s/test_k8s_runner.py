@@ -11,7 +11,8 @@ from connectors.errors import AccessError, ConfigError, TransientError
 from k8s.cluster import Cluster
 from k8s.outcome import Outcome
 from k8s.runner import Owner, Rules, Runner, fresh_name, read_templates
-from k8s.waiting import Clock, Patience, wait
+from k8s.waiting import Clock, Patience, error_code, wait
+from k8s.watching import run_suffix
 
 DONE = status("Complete", "SUCCEEDED")
 RUNNING = status("Running", "RUNNING")
@@ -120,6 +121,25 @@ def test_a_volume_that_cannot_be_mounted_is_said_where_events_may_be_read(
     assert said == (MOUNT if readable else "its pods have not become ready")
 
 
+def test_a_submitter_that_cannot_start_is_said(state: State, cluster: Cluster) -> None:
+    state.add(ray_job("job"), status("Running", rayClusterName="c"))
+    state.pods = [pod(reason="ErrImagePull")]
+    found = waited(cluster, Patience(100, starting=30))
+    assert found.sentence == "the job's cluster did not start (ErrImagePull nowhere/clinray:1)"
+
+
+def test_the_code_of_the_drivers_error_is_told_and_nothing_else_of_its_log(state: State, cluster: Cluster) -> None:
+    state.add(ray_job("job"), REFUSED)
+    state.pods = [{"metadata": {"name": "job-x"}, "spec": {"containers": [{"name": "submitter"}]}}]
+    state.logs["job-x"] = 'PID|1||DOE^JOHN\n{"error": {"code": "STORE_ACCESS", "message": "no access to DOE"}}\nbye\n'
+    assert waited(cluster).detail == "exit code 2, STORE_ACCESS"
+
+
+@pytest.mark.parametrize("log", ["", "no report", '{"error": {"code": "a b"}}', '{"objects": {"listed": 1}}'])
+def test_a_log_without_a_report_adds_nothing(log: str) -> None:
+    assert error_code(log) == ""
+
+
 @pytest.mark.parametrize(("code", "kind"), [(403, AccessError), (401, AccessError), (503, TransientError)])
 def test_an_api_that_refuses_or_is_away_is_an_error_of_ours(
     state: State, cluster: Cluster, code: int, kind: type[Exception]
@@ -198,6 +218,39 @@ def test_a_runner_that_is_started_again_finds_what_the_one_before_made(state: St
     assert [r.job for r in first] == [r.job for r in again] == ["r-ingest-1-d-4711"]
     assert list(state.jobs) == ["r-ingest-1-d-4711"]
     assert made == 1
+
+
+def test_finished_jobs_that_kuberay_removed_do_not_hold_up_a_runner_that_is_started_again(
+    state: State, cluster: Cluster
+) -> None:
+    jobs = suspended(state)
+    del state.jobs["r-identified-1-d"]
+    state.jobs["r-validate-1-d"]["spec"]["suspend"] = False
+    results = runner(cluster).run(jobs)
+    assert [(r.stage, r.outcome.sentence) for r in results] == [
+        ("identified", "the job succeeded (before this runner was started)"),
+        ("validate", "the job succeeded"),
+        ("deidentify", "the job succeeded"),
+    ]
+
+
+def test_a_runner_that_is_started_again_goes_on_with_the_last_try(state: State, cluster: Cluster) -> None:
+    state.add(ray_job("r-ingest-1-d-r2"), RUNNING, DONE)
+    results = runner(cluster, retries=2).run([ray_job("r-ingest-1-d", suspend=True)])
+    assert [(r.job, r.attempts, r.outcome.kind.name) for r in results] == [("r-ingest-1-d-r2", 2, "succeeded")]
+    assert list(state.jobs) == ["r-ingest-1-d-r2"]
+
+
+@pytest.mark.parametrize(
+    ("job", "suffix"),
+    [
+        ("lab-28934567", "28934567"),
+        ("manual", "manual"),
+        ("x" * 63, "x" * 16),
+    ],
+)
+def test_the_job_that_owns_a_run_names_it(job: str, suffix: str) -> None:
+    assert run_suffix(Owner(job, "u")) == suffix
 
 
 def test_a_release_that_was_removed_is_said(cluster: Cluster) -> None:
