@@ -48,22 +48,26 @@ def values(own: Sequence[Path] = (), settings: Sequence[str] = ()) -> Values:
 
     Raises ConfigError (VALUES_UNREADABLE, VALUES_INVALID).
     """
-    made = defaults()
+    users: Values = {}
     for over in (*map(_read, own), *map(_setting, settings)):
-        made = laid_over(made, over)
+        users = laid_over(users, over, nulls_stay=True)
+    made = laid_over(defaults(), users)
     check(made)
     return made
 
 
-def laid_over(under: Values, over: Mapping[str, Any]) -> Values:
-    """Values under others as Helm merges them: deeply, lists replaced, and a null takes away what is under it."""
+def laid_over(under: Values, over: Mapping[str, Any], *, nulls_stay: bool = False) -> Values:
+    """Values under others as Helm merges them: deeply, and lists are replaced.
+
+    nulls_stay: among a user's own values a null is a value; over the chart's it takes away what is there.
+    """
     made = dict(under)
     for key, value in over.items():
         below = made.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            made[key] = laid_over(dict(below), value)
-        elif value is None:
-            made.pop(key, None)
+            made[key] = laid_over(dict(below), value, nulls_stay=nulls_stay)
+        elif value is None and key in made and not nulls_stay:
+            del made[key]
         else:
             made[key] = value
     return made
