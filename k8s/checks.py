@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import kubernetes
 from kubernetes.client.exceptions import ApiException
@@ -70,16 +71,25 @@ def _operator(cluster: Cluster) -> Iterator[Check]:
         yield Check(name, WARNING, "no deployment has the operator's labels", "see that the operator runs")
         return
     operator = found[0]
-    version = re.search(r":v?(\d+)\.(\d+)", operator.spec.template.spec.containers[0].image)
+    version = _version(operator)
     ready = (operator.status.ready_replicas or 0) > 0
     if not ready:
         yield Check(name, FAILED, "its pod is not ready", "see the logs of the deployment kuberay-operator")
     elif version is None:
-        yield Check(name, OK, "it runs; its image names no version")
+        yield Check(name, OK, "it runs; neither its image nor its labels name a version")
     elif (int(version[1]), int(version[2])) < OLDEST_KUBERAY:
         yield Check(name, FAILED, f"version {version[1]}.{version[2]} runs", "upgrade to KubeRay 1.4 or newer")
     else:
         yield Check(name, OK, f"version {version[1]}.{version[2]} runs")
+
+
+def _version(operator: Any) -> re.Match[str] | None:
+    """Major and minor version: of the image's tag, else of the labels that Helm gives."""
+    labels = operator.metadata.labels or {}
+    named = [labels.get("app.kubernetes.io/version", ""), labels.get("helm.sh/chart", "")]
+    image = str(operator.spec.template.spec.containers[0].image).rpartition(":")[2]
+    found = (re.search(r"(?:^v?|-)(\d+)\.(\d+)", text) for text in (image, *named))
+    return next(filter(None, found), None)
 
 
 def _rights(cluster: Cluster) -> Iterator[Check]:

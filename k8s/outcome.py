@@ -15,7 +15,8 @@ OUTCOMES_OF_EXITS = {1: "wrong", 2: "refused", 3: "deferred", 4: "limited"}
 """Outcome by the exit code of the driver."""
 
 _EXIT = re.compile(r"exit code (\d+)")
-_NEVER_RAN = ("PreRunningDeadlineExceeded", "DeadlineExceededBeforeRunning")
+_INVALID = "ValidationFailed"
+_TOO_LATE = ("PreRunningDeadlineExceeded", "DeadlineExceeded")
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ def of_status(status: Mapping[str, Any]) -> Outcome | None:
     """
     job, deployment = status.get("jobStatus") or "", status.get("jobDeploymentStatus") or ""
     reason = status.get("reason") or ""
-    if deployment == "ValidationFailed":
-        return outcome("invalid", reason or deployment)
+    if _INVALID in (deployment, reason):
+        return outcome("invalid", _INVALID)
     if deployment not in ("Complete", "Failed"):
         return None
     if job == "SUCCEEDED" and deployment == "Complete":
         return outcome(SUCCEEDED)
     if job == "STOPPED":
         return outcome("stopped", reason)
-    if reason in _NEVER_RAN or (deployment == "Failed" and not job and not status.get("startTime")):
+    if reason in _TOO_LATE and not job:
         return outcome("not_started", reason)
     return _failed(status, reason)
 

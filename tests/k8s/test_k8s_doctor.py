@@ -172,6 +172,24 @@ def test_each_fault_is_found(
     assert bool(check.do) is (kind != "ok")
 
 
+@pytest.mark.parametrize(
+    ("image", "labels", "says"),
+    [
+        ("registry:5000/kuberay/operator:v1.5.0", {}, "version 1.5 runs"),
+        ("operator@sha256:12", {"app.kubernetes.io/version": "1.6.1"}, "version 1.6 runs"),
+        ("operator:local", {"helm.sh/chart": "kuberay-operator-1.4.2"}, "version 1.4 runs"),
+        ("operator:local", {}, "it runs; neither its image nor its labels name a version"),
+    ],
+)
+def test_the_operators_version_is_found(
+    state: State, cluster: Cluster, image: str, labels: dict[str, str], says: str
+) -> None:
+    found = operator(image)
+    found["metadata"]["labels"] = labels
+    state.answer("GET", "/apis/apps/v1/deployments", 200, {"items": [found]})
+    assert looked(cluster)["KubeRay's operator"].says == says
+
+
 def test_a_quota_that_is_too_small_is_named_with_what_is_wanted_and_free(state: State, cluster: Cluster) -> None:
     quota = {
         "metadata": {"name": "small"},

@@ -26,7 +26,15 @@ CASES: list[tuple[dict[str, Any], str | None]] = [
     (status("Failed", "FAILED", message=FAILED_AT.format(1)), "wrong"),
     (status("Failed", "FAILED", message=FAILED_AT.format(137)), "failed"),
     (status("ValidationFailed"), "invalid"),
+    (status("Failed", reason="ValidationFailed"), "invalid"),
     (status("Failed", reason="PreRunningDeadlineExceeded"), "not_started"),
+    (status("Failed", reason="DeadlineExceeded"), "not_started"),
+    (status("Failed", "RUNNING", reason="DeadlineExceeded"), "failed"),
+    (status("Failed", reason="SubmissionFailed"), "failed"),
+    (status("Failed", "SUCCEEDED", reason="JobDeploymentStatusTransitionGracePeriodExceeded"), "failed"),
+    (status("Retrying", "FAILED"), None),
+    (status("Waiting"), None),
+    (status("Suspending", "RUNNING"), None),
 ]
 
 

@@ -131,8 +131,8 @@ def test_a_submitter_that_cannot_start_is_said(state: State, cluster: Cluster) -
 def test_the_code_of_the_drivers_error_is_told_and_nothing_else_of_its_log(state: State, cluster: Cluster) -> None:
     state.add(ray_job("job"), REFUSED)
     state.pods = [{"metadata": {"name": "job-x"}, "spec": {"containers": [{"name": "submitter"}]}}]
-    state.logs["job-x"] = 'PID|1||DOE^JOHN\n{"error": {"code": "STORE_ACCESS", "message": "no access to DOE"}}\nbye\n'
-    assert waited(cluster).detail == "exit code 2, STORE_ACCESS"
+    state.logs["job-x"] = 'PID|1||DOE^JOHN\n{"error": {"code": "STORE_REFUSED", "message": "no access to DOE"}}\nbye\n'
+    assert waited(cluster).detail == "exit code 2, STORE_REFUSED"
 
 
 @pytest.mark.parametrize("log", ["", "no report", '{"error": {"code": "a b"}}', '{"objects": {"listed": 1}}'])
