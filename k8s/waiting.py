@@ -13,6 +13,8 @@ from k8s.cluster import Cluster
 from k8s.outcome import OUTCOMES_OF_EXITS, Outcome, of_status, outcome
 
 EVERY_SECONDS = 3.0
+HINT_POLLS = 10
+"""Polls after which is told again what a job waits for."""
 UNANSWERED = 20
 """Polls without an answer after which the API is taken to be away for good."""
 
@@ -41,7 +43,7 @@ class Patience:
 def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clock | None = None) -> Outcome:
     """The outcome of a RayJob. seen: told each new state. Raises AccessError, TransientError."""
     clock = clock or Clock()
-    begun, state, known, silent = clock.now(), "", False, 0
+    begun, state, known, silent, hint, polls = clock.now(), "", False, 0, "", 0
     while True:
         try:
             job = cluster.ray_job(name)
@@ -59,14 +61,31 @@ def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clo
         state = _told(status, state, seen)
         waited = clock.now() - begun
         if ended := of_status(status):
-            return _with_code(cluster, name, ended)
+            return _explained(cluster, name, ended, hint)
         if given_up := _impatient(cluster, job, status, patience, waited):
             return given_up
+        polls += 1
+        hint = _hint(cluster, job, hint, seen) if polls % HINT_POLLS == 0 else hint
         clock.sleep(EVERY_SECONDS)
 
 
-def _with_code(cluster: Cluster, name: str, ended: Outcome) -> Outcome:
-    """The outcome with the code of the driver's own error, where its report can be read."""
+def _hint(cluster: Cluster, job: Mapping[str, Any], before: str, seen: Seen) -> str:
+    """Why a job that begins does not run yet; the one before where nothing is known of it."""
+    if not _begins(job.get("status") or {}):
+        return before
+    try:
+        why = why_not(cluster, job)
+    except TransientError:
+        return before
+    if why != before:
+        seen(f"waits: {why}")
+    return why
+
+
+def _explained(cluster: Cluster, name: str, ended: Outcome, hint: str) -> Outcome:
+    """The outcome with what its pods last waited for, or the code of its driver's own error, where that is known."""
+    if ended.kind.name == "not_started" and hint:
+        return replace(ended, detail=f"{ended.detail}; {hint}")
     if ended.kind.name not in OUTCOMES_OF_EXITS.values():
         return ended
     try:
@@ -102,7 +121,7 @@ def _impatient(
     deployment = status.get("jobDeploymentStatus") or ""
     if deployment == "Suspended" and job["spec"].get("suspend") and not patience.accept_suspended:
         return outcome("suspended")
-    begins = deployment in ("", "Initializing", "Waiting", "Suspended") or _not_submitted(status)
+    begins = _begins(status)
     if begins and patience.starting is not None and waited > patience.starting:
         return outcome("not_started", why_not(cluster, job))
     if waited > patience.seconds:
@@ -110,14 +129,19 @@ def _impatient(
     return None
 
 
-def _not_submitted(status: Mapping[str, Any]) -> bool:
-    """Whether the cluster stands and its driver has not begun: the submitter's pod may be what cannot start."""
+def _begins(status: Mapping[str, Any]) -> bool:
+    """Whether the driver has not begun: no cluster yet, or one whose submitter's pod may be what cannot start."""
+    if (status.get("jobDeploymentStatus") or "") in ("", "Initializing", "Waiting", "Suspended"):
+        return True
     return status.get("jobDeploymentStatus") == "Running" and status.get("jobStatus", "") in ("", "PENDING")
 
 
 def why_not(cluster: Cluster, job: Mapping[str, Any]) -> str:
     """Why the pods of a job do not run: what their containers wait for, or why no node takes them."""
-    name = (job.get("status") or {}).get("rayClusterName")
+    status = job.get("status") or {}
+    name = status.get("rayClusterName")
+    if status.get("jobDeploymentStatus") == "Suspended":
+        return "it is suspended, and no queue and nobody has let it begin"
     if not name:
         return "KubeRay has made no cluster for it; is its operator running?"
     try:

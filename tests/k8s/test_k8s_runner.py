@@ -98,6 +98,22 @@ def test_a_secret_that_does_not_exist_is_named(state: State, cluster: Cluster) -
     assert found.detail == 'CreateContainerConfigError: secret "s3" not found'
 
 
+def test_what_a_job_waits_for_is_told_and_stands_behind_its_end(state: State, cluster: Cluster) -> None:
+    late = status("Failed", reason="PreRunningDeadlineExceeded")
+    state.add(ray_job("job"), *[status("Initializing", rayClusterName="c")] * 20, late)
+    state.pods = [pod(reason="ImagePullBackOff")]
+    told: list[str] = []
+    found = wait(cluster, "job", Patience(100), told.append, Hours().clock())
+    assert told == ["Initializing", "waits: ImagePullBackOff nowhere/clinray:1", "Failed"]
+    assert found.detail == "PreRunningDeadlineExceeded; ImagePullBackOff nowhere/clinray:1"
+
+
+def test_a_job_that_no_queue_admits_is_said(state: State, cluster: Cluster) -> None:
+    state.add(ray_job("job", suspend=True))
+    found = waited(cluster, Patience(100, starting=30, accept_suspended=True))
+    assert found.detail == "it is suspended, and no queue and nobody has let it begin"
+
+
 def test_pods_that_no_node_takes_are_said(state: State, cluster: Cluster) -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: cpu"}
     state.add(ray_job("job"), status("Initializing", rayClusterName="c"))
