@@ -289,10 +289,10 @@ def test_a_clock_that_is_off_is_said(state: State, cluster: Cluster, seconds: in
 
 def test_the_dry_runs_own_error_is_passed_on(state: State, cluster: Cluster) -> None:
     state.answer("GET", f"{CORE}/pods/[^/]*", 200, looking_pod("Failed"))
-    error = {"error": {"code": "STORE_REFUSED", "message": "there is no bucket raw"}}
+    error = {"error": {"code": "BUCKET_MISSING", "message": "there is no bucket raw"}}
     printed(state, str(int(time.time())), "a log line", json.dumps(error))
     found = looked(cluster, inside=True)["bucket, lake and keys"]
-    assert (found.state, found.says) == ("failed", "STORE_REFUSED: there is no bucket raw")
+    assert (found.state, found.says) == ("failed", "BUCKET_MISSING: there is no bucket raw")
 
 
 def test_a_dry_run_that_says_nothing_is_no_success(state: State, cluster: Cluster) -> None:
