@@ -108,6 +108,10 @@ def check_source(pipeline: Pipeline, now: float) -> None:
     try:
         next(_listing(pipeline, now), None)
     except ObjectChanged:
+        if pipeline.objects is None:
+            raise ConfigError(
+                "BUCKET_MISSING", f"the endpoint answers that there is nothing at {pipeline.source}; is it an S3?"
+            ) from None
         raise ConfigError("INVENTORY_MISSING", f"there is no inventory {pipeline.objects}") from None
 
 

@@ -17,7 +17,8 @@ from k8s.inside import look_from_inside
 from k8s.premises import looked_at
 from k8s.render import Release, ray_jobs
 
-OLDEST_KUBERAY = (1, 4)
+OLDEST_KUBERAY = (1, 6)
+"""Older ones know no token between pods (`authOptions`), or were not run."""
 OPERATOR = ("app.kubernetes.io/name=kuberay-operator", "app.kubernetes.io/component=kuberay-operator")
 """Labels of the operator's deployment: as its Helm chart makes them, and as its kustomization does."""
 
@@ -78,7 +79,7 @@ def _operator(cluster: Cluster) -> Iterator[Check]:
     elif version is None:
         yield Check(name, OK, "it runs; neither its image nor its labels name a version")
     elif (int(version[1]), int(version[2])) < OLDEST_KUBERAY:
-        yield Check(name, FAILED, f"version {version[1]}.{version[2]} runs", "upgrade to KubeRay 1.4 or newer")
+        yield Check(name, FAILED, f"version {version[1]}.{version[2]} runs", "upgrade to KubeRay 1.6 or newer")
     else:
         yield Check(name, OK, f"version {version[1]}.{version[2]} runs")
 

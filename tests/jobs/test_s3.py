@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from faults.s3_faults import Fault, fault_layer
 from running import file_of
 
+from connectors.errors import ConfigError
 from connectors.lake.verify import verify
 from jobs.config import load_pipeline
 from jobs.run import ingest
@@ -62,3 +66,30 @@ def test_an_object_that_changes_under_way_is_deferred_and_not_mixed(s3: Any, tmp
     assert report["objects"]["deferred"] == 1
     assert report["records"]["read"] == 0
     assert run(s3, tmp_path / "keys")["records"]["written"] == 1
+
+
+def test_an_endpoint_that_is_no_store_is_a_mistake_that_is_named(tmp_path: Path) -> None:
+    class Nothing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    settings = {"source": "s3://raw/hl7/", "lake": str(tmp_path / "lake"), "policy": "pseudonymised"}
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    pipeline = load_pipeline(None, settings).with_access(endpoint=endpoint, keys=tmp_path / "keys", create_keys=True)
+    try:
+        with pytest.raises(ConfigError) as refused:
+            ingest(pipeline, cpus=0)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert refused.value.code == "BUCKET_MISSING"
+    assert not (tmp_path / "lake").exists()
