@@ -142,3 +142,10 @@ def check(values: Values) -> None:
             "VALUES_INVALID",
             "staged runs rest identified data between the stages: say so with pipeline.allow_identified=true",
         )
+    runs = values["mode"] == "staged" or (values["mode"] == "standalone" and values["runner"]["enabled"])
+    if values["kueue"]["queueName"] and runs:
+        raise ConfigError(
+            "VALUES_INVALID",
+            "a queue and a runner would both start the RayJobs: "
+            "leave out kueue.queueName, or staged mode and runner.enabled",
+        )

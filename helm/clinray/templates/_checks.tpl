@@ -11,4 +11,8 @@
 {{- if and $staged (not $pipeline.allow_identified) -}}
 {{- fail "staged runs rest identified data between the stages: say so with pipeline.allow_identified=true" -}}
 {{- end -}}
+{{- $run := or (eq .Values.mode "staged") (and (eq .Values.mode "standalone") .Values.runner.enabled) -}}
+{{- if and .Values.kueue.queueName $run -}}
+{{- fail "a queue and a runner would both start the RayJobs: leave out kueue.queueName, or staged mode and runner.enabled" -}}
+{{- end -}}
 {{- end -}}
