@@ -68,7 +68,12 @@ def test_an_object_that_changes_under_way_is_deferred_and_not_mixed(s3: Any, tmp
     assert run(s3, tmp_path / "keys")["records"]["written"] == 1
 
 
-def test_an_endpoint_that_is_no_store_is_a_mistake_that_is_named(tmp_path: Path) -> None:
+def test_an_endpoint_that_is_no_store_is_a_mistake_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
     class Nothing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(404)
