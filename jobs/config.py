@@ -130,7 +130,7 @@ def load_pipeline(file: Path | None, flags: Mapping[str, Any]) -> Pipeline:
     """The pipeline file with the flags that were given laid over it. Raises ConfigError."""
     settings: dict[str, Any] = {}
     if file is not None:
-        settings = _read_file(file)
+        settings = read_mapping(file, "pipeline", unreadable="PIPELINE_UNREADABLE", invalid="PIPELINE_INVALID")
     settings.update({k: v for k, v in flags.items() if v is not None})
     try:
         return Pipeline.model_validate(settings)
@@ -138,16 +138,17 @@ def load_pipeline(file: Path | None, flags: Mapping[str, Any]) -> Pipeline:
         raise ConfigError("PIPELINE_INVALID", _sentence(error)) from None
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def read_mapping(file: Path, what: str, *, unreadable: str, invalid: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds. what: its kind, for the sentence. Raises ConfigError by these codes."""
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError:
-        raise ConfigError("PIPELINE_UNREADABLE", f"the pipeline file {file} cannot be read") from None
+        raise ConfigError(unreadable, f"the {what} file {file} cannot be read") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError("PIPELINE_INVALID", f"the pipeline file {file} is not YAML") from None
-    if not isinstance(settings, dict):
-        raise ConfigError("PIPELINE_INVALID", f"the pipeline file {file} is not a mapping of settings")
-    return settings
+        raise ConfigError(invalid, f"the {what} file {file} is not YAML") from None
+    if not isinstance(found, dict):
+        raise ConfigError(invalid, f"the {what} file {file} is not a mapping")
+    return found
 
 
 def _sentence(error: ValidationError) -> str:

@@ -22,7 +22,8 @@ Made from jobs/metrics.csv by `make docs`; do not edit.
 
 On a cluster the driver of a run gives these to Ray, which shows them beside its own on each pod's port 8080, with
 `ray_` before the name. Ray reports every ten seconds, so that the last seconds of a run may be missing: the run log
-is the truth, these are for watching. Labels name formats, tables, stages and outcomes, never inputs. On a laptop
+is the truth, these are for watching. What is worked on again, because another run committed first, counts again. A
+gauge shows the highest value of the run. Labels name formats, tables, stages and outcomes, never inputs. On a laptop
 nothing is exported.
 
 | metric | kind | labels | what it counts |
@@ -89,15 +90,15 @@ def of_leaves(leaves: Leaves, format_: str) -> Iterator[Measure]:
         yield Measure("clinray_stage_seconds_total", seconds, {**own, "stage": stage})
 
 
-def of_commit(outcomes: Iterable[SpanOutcome], format_: str) -> Iterator[Measure]:
-    """What an entry adds. outcomes: of whole objects, or of all ranges of one."""
+def of_wave(outcomes: Iterable[SpanOutcome], format_: str, *, committed: bool) -> Iterator[Measure]:
+    """What a wave adds when it is settled. outcomes: one an object. committed: whether there was an entry to make."""
     own = {"format": format_}
-    yield Measure("clinray_commits_total", 1, own)
+    if committed:
+        yield Measure("clinray_commits_total", 1, own)
     counted: dict[str, int] = {}
     newest = 0
     for outcome in outcomes:
-        if outcome.start == 0:
-            counted[outcome.outcome] = counted.get(outcome.outcome, 0) + 1
+        counted[outcome.outcome] = counted.get(outcome.outcome, 0) + 1
         if outcome.outcome != "deferred":
             newest = max(newest, outcome.object.modified_us)
     for name, count in sorted(counted.items()):

@@ -58,17 +58,19 @@ def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> I
 
 
 class RayMeters:
-    """Gives measures to Ray's metrics agent, which shows them to a scraper."""
+    """Gives measures to Ray's metrics agent, for a scraper. A gauge shows the highest value of the run."""
 
     def __init__(self) -> None:
         kinds = {"counter": ray.util.metrics.Counter, "gauge": ray.util.metrics.Gauge}
+        self._highest: dict[str, float] = {}
         self._meters = {m.name: kinds[m.kind](m.name, m.description, m.labels) for m in metrics().values()}
 
     def record(self, measures: Iterable[Measure]) -> None:
         for measure in measures:
             meter = self._meters[measure.name]
             if isinstance(meter, ray.util.metrics.Gauge):
-                meter.set(measure.value, dict(measure.labels))
+                highest = self._highest[measure.name] = max(measure.value, self._highest.get(measure.name, 0.0))
+                meter.set(highest, dict(measure.labels))
             elif measure.value > 0:
                 meter.inc(measure.value, dict(measure.labels))
 

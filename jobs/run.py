@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ def ingest(
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
     with executor(cpus if packed else 0) as execute:
-        committer = replace(_committer(pipeline, access, execute, identity, started, progress), meters=meters())
+        committer = _committer(pipeline, access, execute, identity, started, progress)
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
     return run_report(
@@ -226,4 +226,5 @@ def _committer(
         known=lambda packed: known_records(access, packed),
         max_quarantine=pipeline.max_quarantine,
         progress=progress,
+        meters=meters(),
     )

@@ -12,7 +12,7 @@ from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, Parts
 from jobs.envelope_parts import envelope_parts
 from jobs.inputs import MET_AGAIN, Settled, counts, settle
 from jobs.leaves import Failure, Leaves, SpanOutcome
-from jobs.metrics import Meters, NoMeters, of_commit, of_leaves
+from jobs.metrics import Meters, NoMeters, of_leaves, of_wave
 from jobs.plan import Bundle
 from jobs.progress import Progress
 from jobs.work import Known, Work
@@ -92,10 +92,11 @@ class Committer:
             settled = wave.settled()
             counted = counts(settled.outcomes, wave.done)
             if not any(o.outcome != "deferred" for o in settled.outcomes):
+                self.meters.record(of_wave(settled.outcomes, self.work.format, committed=False))
                 return _committed(None, settled, counted)
             try:
                 entry = self.lake.commit(self._drafted(wave, settled, counted))
-                self.meters.record(of_commit(settled.outcomes, self.work.format))
+                self.meters.record(of_wave(settled.outcomes, self.work.format, committed=True))
                 return _committed(entry, settled, counted)
             except LostRace:
                 wave.planned = self.lake.head()[0]

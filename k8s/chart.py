@@ -13,9 +13,17 @@ import jsonschema
 import yaml
 
 from connectors.errors import ConfigError
-from k8s.expand import lookup
+from jobs.config import read_mapping
+from k8s.expand import lookup, merge
 
 Values = dict[str, Any]
+
+NEEDED = (
+    *("mode", "stages", "defaults.autoscaling.enabled", "pipeline", "schedule.stages", "runner.enabled"),
+    *("image.repository", "image.tag", "image.digest", "defaults.worker.replicas"),
+    *("serviceAccounts.ray.create", "serviceAccounts.ray.name", "serviceAccounts.ray.cloudIdentity"),
+)
+"""Values that nothing can be rendered without: a null in a values file takes away the chart's own."""
 
 
 def files() -> Traversable:
@@ -50,39 +58,14 @@ def values(own: Sequence[Path] = (), settings: Sequence[str] = ()) -> Values:
     """
     users: Values = {}
     for over in (*map(_read, own), *map(_setting, settings)):
-        users = laid_over(users, over, nulls_stay=True)
-    made = laid_over(defaults(), users)
+        users = merge(users, over, "replace")  # Helm: of several files the last one's null holds
+    made = merge(defaults(), users, "remove")  # and takes away the chart's own value
     check(made)
     return made
 
 
-def laid_over(under: Values, over: Mapping[str, Any], *, nulls_stay: bool = False) -> Values:
-    """Values under others as Helm merges them: deeply, and lists are replaced.
-
-    nulls_stay: among a user's own values a null is a value; over the chart's it takes away what is there.
-    """
-    made = dict(under)
-    for key, value in over.items():
-        below = made.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            made[key] = laid_over(dict(below), value, nulls_stay=nulls_stay)
-        elif value is None and key in made and not nulls_stay:
-            del made[key]
-        else:
-            made[key] = value
-    return made
-
-
 def _read(path: Path) -> Values:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise ConfigError("VALUES_UNREADABLE", f"the values file {path} cannot be read") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError("VALUES_INVALID", f"the values file {path} is not YAML") from None
-    if not isinstance(content, dict):
-        raise ConfigError("VALUES_INVALID", f"the values file {path} is not a mapping")
-    return content
+    return read_mapping(path, "values", unreadable="VALUES_UNREADABLE", invalid="VALUES_INVALID")
 
 
 def _setting(setting: str) -> Values:
@@ -97,14 +80,6 @@ def _setting(setting: str) -> Values:
     for name in reversed(path.split(".")):
         made = {name: made}
     return dict(made)
-
-
-NEEDED = (
-    *("mode", "stages", "defaults.autoscaling.enabled", "pipeline", "schedule.stages", "runner.enabled"),
-    *("image.repository", "image.tag", "image.digest", "defaults.worker.replicas"),
-    *("serviceAccounts.ray.create", "serviceAccounts.ray.name", "serviceAccounts.ray.cloudIdentity"),
-)
-"""Values that nothing can be rendered without: a null in a values file takes away the chart's own."""
 
 
 def check(made: Values) -> None:

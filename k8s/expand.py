@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Node: TypeAlias = Any
 """What YAML and JSON hold: mapping, list, text, number, truth value or null."""
 
 Context: TypeAlias = Mapping[str, Any]
+Nulls: TypeAlias = Literal["leave", "replace", "remove"]
 
 _PLACE = re.compile(r"\{([A-Za-z0-9_.]+)\}")
 
@@ -89,15 +90,20 @@ def shown(value: Node) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def merge(under: Mapping[str, Node], over: Mapping[str, Node]) -> dict[str, Node]:
-    """Mappings merged deeply: what stands over wins, false, zero and lists too; null leaves what is under."""
+def merge(under: Mapping[str, Node], over: Mapping[str, Node], nulls: Nulls = "leave") -> dict[str, Node]:
+    """Mappings merged deeply: what stands over wins, false, zero and lists too.
+
+    nulls: what a null that stands over does with what is under: "leave" it, "replace" it, or "remove" it.
+    """
     made = dict(under)
     for key, value in over.items():
         below = made.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            made[key] = merge(below, value)
-        elif value is not None:
+            made[key] = merge(below, value, nulls)
+        elif value is not None or nulls == "replace" or (nulls == "remove" and key not in made):
             made[key] = value
+        elif nulls == "remove":
+            del made[key]
     return made
 
 

@@ -18,6 +18,14 @@ from k8s.render import RayJob
 SIDES = {"max": "limits", "min": "requests"}
 """What of a container a limit range's bound is compared with."""
 
+REFERENCES = {
+    "secretKeyRef": "Secret",
+    "secretRef": "Secret",
+    "configMapKeyRef": "ConfigMap",
+    "configMapRef": "ConfigMap",
+}
+"""What an environment names its values' sources by."""
+
 
 def looked_at(cluster: Cluster, job: RayJob, values: Values) -> Iterator[Check]:
     """Every check of the namespace. Raises TransientError where the API does not answer."""
@@ -165,12 +173,3 @@ def _named(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for key, kind in REFERENCES.items():
                 if key in source and not source[key].get("optional"):
                     yield kind, source[key]["name"]
-
-
-REFERENCES = {
-    "secretKeyRef": "Secret",
-    "secretRef": "Secret",
-    "configMapKeyRef": "ConfigMap",
-    "configMapRef": "ConfigMap",
-}
-"""What an environment names its values' sources by."""

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
-from connectors.hl7v2.lanes import LANES, first_bit, names_mask
+from connectors.hl7v2.lanes import LANES, names_mask
+from connectors.kernels.words import lowest
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -142,7 +143,7 @@ def find_items(
         for block in range(low, high, LANES):
             mask = names_mask(buf.ctypes.data + block)
             while mask:
-                at = block + first_bit(mask)
+                at = block + lowest(mask)
                 mask &= mask - np.uint64(1)
                 kind = kind_at(buf, at, low, high, low)
                 if kind != NONE:

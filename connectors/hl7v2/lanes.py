@@ -50,13 +50,3 @@ def high_mask(typing: Any, address: Any) -> Any:
         return builder.bitcast(builder.icmp_signed("<", lanes, ir.Constant(_BYTES, [0] * LANES)), _WORD)
 
     return types.uint64(types.int64), emit
-
-
-@intrinsic
-def first_bit(typing: Any, mask: Any) -> Any:
-    """int64: the number of the lowest bit that is set; 64 if there is none."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), emit

@@ -14,8 +14,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 BLOCK: Final = 64
+VECTOR: Final = 32
 _BYTE, _NARROW, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_BLOCK = ir.VectorType(_BYTE, BLOCK)
+_BLOCK, _VECTOR = ir.VectorType(_BYTE, BLOCK), ir.VectorType(_BYTE, VECTOR)
 
 
 def _pointer(builder: Any, address: Any, kind: Any) -> Any:
@@ -146,3 +147,46 @@ def prefetch(typing: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), emit
+
+
+@intrinsic
+def load(typing: Any, address: Any) -> Any:
+    """uint64: the eight bytes at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_pointer(builder, arguments[0], _WORD), align=1)
+
+    return types.uint64(types.int64), emit
+
+
+@intrinsic
+def store(typing: Any, address: Any, word: Any) -> Any:
+    """Writes the eight bytes of a uint64 at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], _pointer(builder, arguments[0], _WORD), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), emit
+
+
+@intrinsic
+def copy_vector(typing: Any, to: Any, source: Any) -> Any:
+    """Copies the VECTOR bytes at one address to another."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, origin = (_pointer(builder, address, _VECTOR) for address in arguments)
+        builder.store(builder.load(origin, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def swap(typing: Any, word: Any) -> Any:
+    """uint64: the bytes in the other order."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
+
+    return types.uint64(types.uint64), emit

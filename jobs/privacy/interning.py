@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from connectors.kernels.words import VECTOR, copy_vector, load, store
 from jobs.privacy.spans import Spans, spans_of, text_array
-from jobs.privacy.words import VECTOR, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from jobs.privacy.words import load, store, swap
+from connectors.kernels.words import load, store, swap
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]

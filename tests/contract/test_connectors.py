@@ -124,7 +124,10 @@ def test_the_sample_holds_its_records(connector: Connector, sample: Sample):
 
 
 def test_every_record_and_byte_is_accounted_for(connector: Connector, sample: Sample):
-    check_balance(connector, read_whole(connector, inputs(sample)), inputs(sample))
+    objects = inputs(sample)
+    outcome = read_whole(connector, objects)
+    check_balance(connector, outcome, objects)
+    assert set(pc.unique(outcome.accounts["piece"]).to_pylist()) == set(range(len(objects)))
 
 
 def test_an_object_cut_at_any_byte_is_accounted_for(connector: Connector, sample: Sample):
@@ -139,7 +142,9 @@ def test_an_object_cut_at_any_byte_is_accounted_for(connector: Connector, sample
 def test_random_bytes_are_accounted_for(connector: Connector):
     chance = np.random.default_rng(11)
     objects = [chance.bytes(int(size)) for size in chance.integers(1, 400, 300)]
-    check_balance(connector, read_whole(connector, objects), objects)
+    outcome = read_whole(connector, objects)
+    check_balance(connector, outcome, objects)
+    assert set(pc.unique(outcome.accounts["piece"]).to_pylist()) == set(range(len(objects)))
 
 
 def test_damaged_objects_are_accounted_for_and_validate(connector: Connector, sample: Sample):
@@ -163,6 +168,7 @@ def test_record_ids_are_those_of_the_bytes(connector: Connector, sample: Sample)
     check_spans(outcome.rejects, objects)
     for table in outcome.tables.values():
         check_spans(table, objects)
+    assert outcome.tables[connector.record_table].num_rows >= sample.records
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 300, 8 << 20])

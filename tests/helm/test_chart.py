@@ -23,7 +23,7 @@ from k8s.render import Release, context, ray_jobs
 CHART = Path(__file__).parents[2] / "helm" / "clinray"
 CI = sorted(CHART.glob("ci/*-values.yaml"))
 KUBERNETES = "1.34"
-GET = "is not installed: take it from helm.sh, then `helm plugin install` helm-unittest"
+GET = "is not installed: get it from helm.sh, or where its project publishes it"
 
 
 def tool(*names: str) -> str:

@@ -57,6 +57,15 @@ def test_what_is_counted_is_what_the_report_says(kept: Kept, tmp_path: Path) -> 
     assert set(kept.sums("clinray_stage_seconds_total", "stage")) <= {"read", "validate", "deidentify", "write"}
 
 
+def test_a_wave_whose_objects_are_all_deferred_is_counted(kept: Kept, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.hl7": file_of("1")})
+    (tmp_path / "list.csv").write_text(f"uri,size,etag,modified\n{folder}/gone.hl7,5,5-1,1970-01-01T00:00:01Z\n")
+    report = run(folder, tmp_path / "lake", tmp_path / "keys", objects=str(tmp_path / "list.csv"))
+    assert report["objects"]["deferred"] == 1
+    assert kept.sums("clinray_objects_total", "outcome") == {"deferred": 1}
+    assert kept.sums("clinray_commits_total", "format") == {}
+
+
 def test_measures_carry_the_labels_of_their_row_and_no_other(kept: Kept, tmp_path: Path) -> None:
     run(write(tmp_path / "in", {"JOHN^DOE.hl7": file_of("1")}), tmp_path / "lake", tmp_path / "keys")
     assert {m.name for m in kept.measures} == set(metrics())
@@ -78,6 +87,7 @@ SCRAPED = """
     own = {"format": "hl7v2"}
     meters.record([Measure("clinray_records_total", 3, {**own, "outcome": "written"}),
                    Measure("clinray_records_total", 0, {**own, "outcome": "duplicate"})])
+    meters.record([Measure("clinray_newest_object_timestamp_seconds", 1.6e9, own)])
     meters.record([Measure("clinray_records_total", 4, {**own, "outcome": "written"}),
                    Measure("clinray_newest_object_timestamp_seconds", 1.5e9, own)])
     ready = lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
@@ -104,6 +114,6 @@ def test_ray_shows_them_to_a_scraper() -> None:
     program = textwrap.dedent(SCRAPED)
     said = subprocess.run([sys.executable, "-c", program, str(port)], capture_output=True, text=True, timeout=200)
     assert sorted(said.stdout.splitlines()) == [
-        "ray_clinray_newest_object_timestamp_seconds 1.5e+09",
+        "ray_clinray_newest_object_timestamp_seconds 1.6e+09",
         "ray_clinray_records_total 7.0",
     ], said.stderr[-2000:]

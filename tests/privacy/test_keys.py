@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from moto.server import ThreadedMotoServer
 
@@ -108,7 +109,10 @@ def test_damaged_and_missing_files_are_named_without_their_content(paths: keys.K
 
 def test_the_signing_key_signs_what_the_public_file_verifies(paths: keys.KeyPaths) -> None:
     public: Any = load_pem_public_key(paths.public_key.read_bytes())
-    public.verify(keys.signing_key(paths.signing_key).sign(b"entry"), b"entry")
+    signature = keys.signing_key(paths.signing_key).sign(b"entry")
+    public.verify(signature, b"entry")
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, b"another entry")
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
