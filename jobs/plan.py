@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from connectors.contract import RawObject
 from connectors.lake import BundleParts, Part
 
-SMALLEST_BUNDLE = 4 << 20
+SMALLEST_BUNDLE = 16 << 20
 LARGEST_BUNDLE = 1 << 30
 BUNDLES_OF_A_RUN = 64
 OBJECTS_OF_A_BUNDLE = 10_000
@@ -90,7 +90,7 @@ def sort(pages: Iterable[pa.Table]) -> pa.Table:
 
 
 def bundle_size(total_bytes: int, setting: int | None) -> int:
-    """Bytes of a bundle: the setting, else a 64th of the whole between 4 MB and 1 GB."""
+    """Bytes of a bundle: the setting, else a 64th of the whole between 16 MB and 1 GB."""
     if setting is not None:
         return setting
     return min(max(total_bytes // BUNDLES_OF_A_RUN, SMALLEST_BUNDLE), LARGEST_BUNDLE)

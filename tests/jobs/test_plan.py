@@ -73,7 +73,7 @@ def test_of_a_key_that_is_listed_twice_the_last_stays() -> None:
 
 
 def test_the_size_of_a_bundle_is_a_64th_within_bounds() -> None:
-    assert bundle_size(640 << 20, None) == 10 << 20
+    assert bundle_size(6400 << 20, None) == 100 << 20
     assert bundle_size(1, None) == SMALLEST_BUNDLE
     assert bundle_size(1 << 50, None) == LARGEST_BUNDLE
     assert bundle_size(1 << 50, 12345) == 12345
