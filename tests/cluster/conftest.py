@@ -171,3 +171,12 @@ def expected(
             running.run(source, lake, keys, bundle_bytes=BUNDLE_BYTES)
             lakes[source] = running.parts(lake)
         yield lakes
+
+
+@pytest.fixture
+def uninstalled(namespace: Namespace) -> Iterator[list[str]]:
+    """Releases that a test names here are removed at its end."""
+    releases: list[str] = []
+    yield releases
+    for release in releases:
+        namespace.uninstall(release)

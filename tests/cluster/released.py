@@ -75,9 +75,9 @@ class Namespace:
     def helm(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess:
         return run("helm", "-n", self.name, *arguments, stdin=stdin, check=check)
 
-    def install(self, release: str, values: Object, check: bool = True) -> str:
+    def install(self, release: str, values: Object, check: bool = True, chart: Path = CHART) -> str:
         """Installs or upgrades a release with values laid over the tests' own. What helm says."""
-        own = ["upgrade", "--install", release, str(CHART), "-f", str(VALUES), "-f", "-"]
+        own = ["upgrade", "--install", release, str(chart), "-f", str(VALUES), "-f", "-"]
         done = self.helm(*own, stdin=yaml.safe_dump({"image": OWN_IMAGE, **values}), check=check)
         return str(done.stdout + done.stderr)
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from released import Namespace, pipeline, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-
-
-@pytest.fixture
-def uninstalled(namespace: Namespace) -> Iterator[list[str]]:
-    """Releases that a test names here are removed at its end."""
-    releases: list[str] = []
-    yield releases
-    for release in releases:
-        namespace.uninstall(release)
 
 
 @pytest.mark.cluster_ci
