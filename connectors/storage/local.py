@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ UNFINISHED = ".clinray-unfinished-"
 """Prefix of the names under which files are written before they get their own; listings pass over them."""
 
 T = TypeVar("T")
+Identity = tuple[int, int]
+"""Device and inode."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class LocalStore:
     def _pages(self, prefix: str, *, finished: bool) -> Iterator[list[RawObject]]:
         root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
         page: list[RawObject] = []
-        for raw in _walk(root, (), finished):
+        for raw in _walk(root, finished):
             page.append(raw)
             if len(page) == PAGE_OBJECTS:
                 yield page
@@ -149,7 +153,7 @@ def _raw(path: str, status: os.stat_result) -> RawObject:
 
 
 def _is_file(status: os.stat_result) -> bool:
-    return (status.st_mode & 0o170000) == 0o100000
+    return stat.S_ISREG(status.st_mode)
 
 
 def _expect(path: str, etag: str | None, version: str) -> None:
@@ -166,40 +170,67 @@ def _guarded(path: str, action: Callable[[], T]) -> T:
         raise local_error(error, path) from None
 
 
-def _walk(folder: str, above: tuple[tuple[int, int], ...], finished: bool) -> Iterator[RawObject]:
-    """Files below a folder by the UTF-8 bytes of their paths, those that are finished or those that are not.
+def _walk(root: str, finished: bool) -> Iterator[RawObject]:
+    """Files below a folder by the UTF-8 bytes of their paths, those that are finished or those that are not."""
+    # The folders it is in, outermost first. Not one call a folder: they may be nested deeper than calls may be.
+    inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]] = {}
+    _enter(root, inside)
+    while inside:
+        name, entry = next(next(reversed(inside.values())), ("", None))
+        if entry is None:
+            inside.popitem()
+        elif name.endswith("/"):
+            _enter(entry.path, inside)
+        elif entry.name.startswith(UNFINISHED) != finished:
+            yield from _file(entry)
 
-    above: (device, inode) of the folders it is in.
-    """
+
+def _enter(folder: str, inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]]) -> None:
+    """Go on with the entries of a folder, unless it is gone or encloses itself by a link."""
     try:
         own = Path(folder).stat()
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as found:
+            entries = list(found)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise local_error(error, folder) from None
     identity = (own.st_dev, own.st_ino)
-    if identity in above:
+    if identity in inside:
         return
     # A folder sorts as if its name ended with "/", which is the order of whole keys.
-    named = [(e.name + "/" if e.is_dir() else e.name, e) for e in entries]
-    for name, entry in sorted(named, key=lambda pair: pair[0].encode("utf-8", "surrogateescape")):
-        if name.endswith("/"):
-            yield from _walk(entry.path, (*above, identity), finished)
-        elif entry.name.startswith(UNFINISHED) != finished:
-            yield from _file(folder, entry)
+    named = [(e.name + "/" if _is_folder(e) else e.name, e) for e in entries]
+    named.sort(key=lambda pair: pair[0].encode("utf-8", "surrogateescape"))
+    inside[identity] = iter(named)
 
 
-def _file(folder: str, entry: os.DirEntry[str]) -> Iterator[RawObject]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir()
+    status = _status(entry)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Of what a name stands for; None if it is gone by now, or a link that leads nowhere or to itself."""
     try:
-        entry.name.encode()
-    except UnicodeEncodeError:
-        raise ConfigError("STORE_NAME", f"a file in {folder} has a name that is not UTF-8; rename it") from None
-    try:
-        status = entry.stat()
+        return entry.stat()
     except FileNotFoundError:
-        return
-    if _is_file(status):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise local_error(error, entry.path) from None
+
+
+def _file(entry: os.DirEntry[str]) -> Iterator[RawObject]:
+    try:
+        entry.path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(Path(entry.path).parent).decode("utf-8", "backslashreplace")
+        raise ConfigError("STORE_NAME", f"a file in {shown} has a name that is not UTF-8; rename it") from None
+    status = _status(entry)
+    if status is not None and _is_file(status):
         yield _raw(entry.path, status)
 
 

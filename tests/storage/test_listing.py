@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -113,11 +114,44 @@ def test_links_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
     assert names(list_objects(str(tmp_path / "in")), str(tmp_path)) == ["/in/link/x", "/in/sub/y"]
 
 
+def test_links_that_lead_to_themselves_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "own").symlink_to("own")
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+    (tmp_path / "x").write_bytes(b"1")
+    assert names(list_objects(str(tmp_path)), str(tmp_path)) == ["/x"]
+
+
+def test_folders_nested_deeper_than_calls_may_be_are_listed(tmp_path: Path) -> None:
+    folders = [Path(f"{tmp_path}{'/d' * depth}") for depth in range(1, sys.getrecursionlimit() + 1)]
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "x").write_bytes(b"x")
+    listed = names(list_objects(str(tmp_path)), "")
+    (folders[-1] / "x").unlink()
+    for folder in reversed(folders):
+        folder.rmdir()
+    assert listed == [f"{folders[-1]}/x"]
+
+
 def test_a_name_that_is_not_utf8_stops_the_listing(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9")).write_bytes(b"x")
     with pytest.raises(ConfigError) as caught:
         list(list_objects(str(tmp_path)))
     assert caught.value.code == "STORE_NAME"
+
+
+def test_a_folder_whose_name_is_not_utf8_stops_the_listing_with_a_sentence_that_can_be_printed(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9"))
+    folder.mkdir()
+    (folder / "x").write_bytes(b"x")
+    with pytest.raises(ConfigError) as caught:
+        list(list_objects(str(tmp_path)))
+    assert caught.value.code == "STORE_NAME"
+    assert (
+        caught.value.message.encode()
+        == f"a file in {tmp_path}/caf\\xe9 has a name that is not UTF-8; rename it".encode()
+    )
 
 
 def test_what_was_not_finished_is_not_listed(tmp_path: Path) -> None:
