@@ -90,10 +90,24 @@ class Pipeline(BaseModel):
             raise ValueError("is no IANA time zone") from None
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _utf8(cls, value: object) -> object:
+        """A command line and a folder may hold any bytes; log, tables and reports hold UTF-8."""
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError("is not UTF-8") from None
+        return value
+
     @model_validator(mode="after")
     def _lake_apart_from_source(self) -> Self:
-        if self.source.rstrip("/") == self.lake.rstrip("/"):
+        source, lake = _place(self.source), _place(self.lake)
+        if source == lake:
             raise ValueError("source and lake are the same place")
+        if lake.startswith(source) and self.pattern is None and self.objects is None:
+            raise ValueError("the lake lies in the source, so that the next run would read it")
         return self
 
     def with_access(
@@ -124,6 +138,13 @@ class Pipeline(BaseModel):
             mode="json", exclude={"keys", "source_store", "lake_store", "objects", "commit_every"}
         )
         return hashlib.sha256(rfc8785.dumps(settings)).hexdigest()
+
+
+def _place(uri: str) -> str:
+    """A folder or prefix as one text, whichever way it was written; those below it begin with the same."""
+    path = uri.removeprefix("file://")
+    whole = path if "://" in path else os.path.normpath(Path(path).absolute())
+    return whole.rstrip("/") + "/"
 
 
 def load_pipeline(file: Path | None, flags: Mapping[str, Any]) -> Pipeline:

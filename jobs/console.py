@@ -69,14 +69,14 @@ def _say_error(code: str, message: str, as_json: bool) -> None:
 
 def emit(result: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    json.dump(result, sys.stdout, ensure_ascii=False, sort_keys=False, default=str)
-    sys.stdout.write("\n")
+    say(json.dumps(result, ensure_ascii=False, sort_keys=False, default=str))
     sys.stdout.flush()
 
 
 def say(line: str = "") -> None:
-    """A line for a person."""
-    sys.stdout.write(line + "\n")
+    """A line on standard output."""
+    # Paths may hold bytes that are not UTF-8: they are written as the escapes of JSON and Python.
+    sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

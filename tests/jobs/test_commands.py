@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +176,12 @@ def test_a_retry_takes_the_time_zone_that_the_lake_is_bound_to(tmp_path: Path) -
     taken = clinray(*retry, "--time-zone", "Asia/Tokyo", "--json", cwd=tmp_path)
     assert (refused.returncode, refused.stderr.split(":")[1].strip()) == (2, "ZONE_BOUND")
     assert (taken.returncode, json.loads(taken.stdout)["quarantine"]) == (0, {"still_quarantined": 1, "resolved": 0})
+
+
+def test_a_path_that_is_not_utf8_is_said_in_an_object_of_utf8(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jobs", "verify", b"caf\xe9", "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    said = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False)
+    assert said.returncode == 2
+    message = json.loads(said.stdout.decode("utf-8"))["error"]["message"]
+    assert message == f"{tmp_path}/caf\udce9 is no lake; give the folder or prefix that ingest wrote to"

@@ -26,6 +26,14 @@ def test_flags_are_laid_over_the_file(tmp_path: Path) -> None:
         ({"source": None}, "source: Field required"),
         ({"time_zone": "Mars/Base"}, "time_zone: is no IANA time zone"),
         ({"lake": "/in/"}, "pipeline: source and lake are the same place"),
+        ({"lake": "file:///in"}, "pipeline: source and lake are the same place"),
+        ({"lake": "/in/lake"}, "pipeline: the lake lies in the source, so that the next run would read it"),
+        ({"source": ".", "lake": "lake"}, "pipeline: the lake lies in the source, so that the next run would read it"),
+        (
+            {"source": "s3://b", "lake": "s3://b/lake"},
+            "pipeline: the lake lies in the source, so that the next run would read it",
+        ),
+        ({"source": "caf\udce9"}, "source: is not UTF-8"),
         ({"max_quarantine": 2}, "max_quarantine: Input should be less than or equal to 1"),
         ({"stages": ["shred"]}, "stages.0: Input should be 'validate' or 'deidentify'"),
     ],
@@ -36,6 +44,19 @@ def test_what_a_pipeline_may_not_hold_is_said_in_a_sentence(changes: dict[str, o
         load_pipeline(None, settings)
     assert caught.value.code == "PIPELINE_INVALID"
     assert caught.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lake": "/in-lake"},
+        {"source": "s3://b/in", "lake": "s3://b/in2"},
+        {"lake": "/in/lake", "pattern": "*.hl7"},
+        {"lake": "/in/lake", "objects": "/list.txt"},
+    ],
+)
+def test_a_lake_whose_parts_no_run_would_read_is_taken(changes: dict[str, str]) -> None:
+    assert load_pipeline(None, {**SETTINGS, **changes}).lake == changes["lake"]
 
 
 @pytest.mark.parametrize(("content", "code"), [(b"\xff\xfe", "PIPELINE_INVALID"), (b"- a", "PIPELINE_INVALID")])
