@@ -272,7 +272,7 @@ class ReadOptions:
     """
 
     time_zone: str = "UTC"
-    chunk_bytes: int = 8 << 20
+    chunk_bytes: int = 16 << 20
     tables: frozenset[str] = field(default_factory=frozenset)
     max_record_bytes: int = 256 << 20
 

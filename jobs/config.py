@@ -68,7 +68,7 @@ class Pipeline(BaseModel):
     bundle_bytes: int | None = Field(
         default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 16 MB to 1 GB"
     )
-    chunk_bytes: int = Field(default=8 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
+    chunk_bytes: int = Field(default=16 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
     commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")
     min_score: float | None = Field(default=None, ge=0, le=100, description="Quarantine records that score below it")
     max_quarantine: float | None = Field(

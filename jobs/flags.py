@@ -120,7 +120,7 @@ class PipelineFlags:
         int | None, typer.Option(help="Bytes of a bundle.", show_default="a 64th of all, 16 MB to 1 GB")
     ] = None
     chunk_bytes: Annotated[
-        int | None, typer.Option(help="Bytes that are parsed at once in a task.", show_default="8 MB")
+        int | None, typer.Option(help="Bytes that are parsed at once in a task.", show_default="16 MB")
     ] = None
     commit_every: Annotated[int | None, typer.Option(help="Bundles of one commit.", show_default="1024")] = None
     min_score: MinScore = None

@@ -90,7 +90,7 @@ class PartWriter:
         self._schema = plain(schema)
         self._target = target_bytes
         self._options = writer_options(self._schema)
-        self._pending = [self._schema.empty_table()]
+        self._pending: list[pa.Table] = []
         self._held = 0
         self._sink: pa.BufferOutputStream | None = None
         self._writer: pq.ParquetWriter | None = None
@@ -114,11 +114,14 @@ class PartWriter:
         return self._parts
 
     def _write_groups(self, *, last: bool) -> None:
+        if not self._pending:
+            return
+        # Rows that came as one table stay one chunk, which need not be copied to become a row group.
         held = pa.concat_tables(self._pending)
         while (rows := group_rows(held, last=last)) > 0:
             self._write_group(held.slice(0, rows).combine_chunks())
             held = held.slice(rows)
-        self._pending, self._held = [held], held.nbytes
+        self._pending, self._held = [held] if held.num_rows else [], held.nbytes
 
     def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
