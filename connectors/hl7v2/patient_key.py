@@ -2,7 +2,8 @@
 
 The key is the identifier of PID-3 whose type comes first in the order of identifier_types.csv (of equal types the first
 that was sent), with its assigning authority, else the sending facility; PID-2 where PID-3 is empty. Both are trimmed,
-in Unicode form NFC and upper-case, and joined: "AUTHORITY|ID". The explicit null (two quotes) is no identifier.
+in Unicode form NFC and upper-case, and joined: "AUTHORITY|ID". The explicit null (two quotes) is no identifier and no
+authority.
 """
 # mypy: disallow-untyped-decorators=False
 

@@ -21,6 +21,7 @@ from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.hl7v2.values import USED
+from connectors.identity import EXPLICIT_NULL
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times
 
@@ -178,12 +179,12 @@ class _Reader:
         return found
 
     def _default_authority(self, values: Values) -> None:
-        """Identifiers whose assigning authority is not sent get the sending facility for it."""
+        """Identifiers whose assigning authority is not sent, or an explicit null, get the sending facility for it."""
         for slot, each in enumerate(values.layout.slots):
             if each.kind != "authority":
                 continue
             named = [i for i, other in enumerate(values.layout.slots) if other.authority == each.name]
-            without = values.length[slot] == 0
+            without = (values.length[slot] == 0) | self._explicit_null(values, slot)
             without &= np.any(values.length[named] > 0, axis=0)
             rows = np.flatnonzero(without)
             if len(rows) and self._facility.state[0]:
@@ -191,6 +192,13 @@ class _Reader:
                 values.start[slot, rows] = self._facility.start[0, message]
                 values.length[slot, rows] = self._facility.length[0, message]
                 values.state[slot] |= self._facility.state[0]
+
+    def _explicit_null(self, values: Values, slot: int) -> npt.NDArray[np.bool_]:
+        """bool per row: the value is two quotes."""
+        null: npt.NDArray[np.bool_] = values.length[slot] == len(EXPLICIT_NULL)
+        start, text, quote = values.start[slot, null], self._segments.text, ord(EXPLICIT_NULL[0])
+        null[null] = (text[start] == quote) & (text[start + 1] == quote)
+        return null
 
     # What is derived
 

@@ -24,6 +24,9 @@ from reading import HEADER, message, read, rows
         ('9|""^^^GEN^MR', "GEN|9"),
         ('|""^^^GEN^MR~8^^^B^PI', "B|8"),
         ('|"" ""^^^GEN^MR', 'GEN|"" ""'),
+        ('|77^^^""^MR', "GEN|77"),
+        ('|77^^^""&1.2.3&ISO^MR', "GEN|77"),
+        ('|77^^^"x^MR', '"X|77'),
     ],
 )
 def test_the_key_is_made_of_the_first_identifier_by_type(fields: str, key: str | None) -> None:
