@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from connectors.contract import ReadOptions
 from connectors.errors import AccessError, ConfigError
 from connectors.lake import Binding, DoneIndex, Lake
+from connectors.lake.binding import read_binding
 from connectors.lake.lake import lake_identity
 from connectors.lake.log import START
 from connectors.registry import connector
 from connectors.storage import StorageOptions, open_store
+from connectors.storage.probe import probe
 from jobs.config import KeySettings, Pipeline, StoreSettings, keys_folder
 from jobs.privacy import keys as key_files
 from jobs.privacy import kms
@@ -86,13 +88,13 @@ def look(pipeline: Pipeline) -> Seen:
     if lake_identity(store) is None:
         return Seen(About(store.uri, (0, START), zone, policy.name, key_id), DoneIndex.of(()))
     lake = Lake.open(pipeline.lake, options)
-    check_binding(lake, zone, Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone))
+    wanted = Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone)
+    check_binding(lake.binding(zone), zone, wanted)
     return Seen(About(lake.uri, lake.head(), zone, policy.name, key_id), lake.done(zone))
 
 
-def check_binding(lake: Lake, zone: str, wanted: Binding) -> None:
+def check_binding(found: Binding | None, zone: str, wanted: Binding) -> None:
     """Raises ConfigError (ZONE_BOUND) if the zone is bound to another; binds nothing."""
-    found = lake.binding(zone)
     if found is not None and found != wanted:
         raise ConfigError(
             "ZONE_BOUND",
@@ -151,7 +153,7 @@ def open_access(pipeline: Pipeline) -> Access:
     """Policy, keys, lake and binding of an ingest. Raises ConfigError and AccessError; then nothing was written."""
     connector(pipeline.format)
     policy = check_policy(pipeline)
-    keys = open_keys(pipeline)
+    keys = _keys_of_zone(pipeline, policy)
     identified = policy.zone is Zone.IDENTIFIED
     lake = Lake.create_or_open(pipeline.lake, storage_options(pipeline.lake_store), signer=keys.signing)
     lake.bind(policy.zone.value, binding(policy, keys, pipeline.time_zone))
@@ -173,6 +175,24 @@ def open_access(pipeline: Pipeline) -> Access:
         min_score=pipeline.min_score,
     )
     return Access(policy, keys, lake, policy.zone.value, work)
+
+
+def _keys_of_zone(pipeline: Pipeline, policy: Policy) -> Keys:
+    """The keys, after everything that the lake refuses: what refuses leaves neither a key file nor a file in the lake.
+
+    Raises ConfigError and AccessError.
+    """
+    store, zone = open_store(pipeline.lake, storage_options(pipeline.lake_store)), policy.zone.value
+    identity = lake_identity(store)
+    bound = read_binding(store, zone)
+    if pipeline.keys.create and not (keys_folder(pipeline.keys) / key_files.DATA_KEY).exists():
+        # A key that is made now is none that the zone is bound to.
+        check_binding(bound, zone, Binding(policy.name, policy.digest, "", pipeline.time_zone))
+        if identity is None:
+            probe(store)
+    keys = open_keys(pipeline)
+    check_binding(bound, zone, binding(policy, keys, pipeline.time_zone))
+    return keys
 
 
 def binding(policy: Policy, keys: Keys, time_zone: str) -> Binding:

@@ -14,7 +14,7 @@ from connectors.errors import ConfigError
 from connectors.lake import Draft, Lake
 from connectors.registry import connector
 from jobs.access import Access, Keys, about, binding, check_binding, open_keys, storage_options
-from jobs.config import KeySettings, Pipeline, StoreSettings
+from jobs.config import KeySettings, StoreSettings, load_pipeline
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
 from jobs.plan import Bundle, bundle_of_parts
@@ -53,7 +53,7 @@ def stage_run(
     if stage == "deidentify" and chosen.zone is Zone.IDENTIFIED:
         raise ConfigError("POLICY_IDENTIFIED", f"the policy {chosen.name} de-identifies nothing; name another")
     settings = KeySettings(folder=keys, create=False)
-    pipeline_keys = open_keys(Pipeline(source="-", lake=lake, policy=policy, keys=settings))
+    pipeline_keys = open_keys(load_pipeline(None, {"source": "-", "lake": lake, "policy": policy, "keys": settings}))
     access = _open(
         stage, lake, format_, chosen, pipeline_keys, min_score, store or StoreSettings(), source_zone, dry_run
     )
@@ -110,7 +110,7 @@ def _open(
     if before is None:
         raise ConfigError("ZONE_EMPTY", f"the zone {source_zone} of this lake holds nothing; run the stage before it")
     wanted = binding(policy, keys, before.time_zone)
-    check_binding(lake, zone, wanted)
+    check_binding(lake.binding(zone), zone, wanted)
     if not dry_run:
         lake.bind(zone, wanted)
     work = Work(
