@@ -18,7 +18,7 @@ def test_a_secret_that_is_not_there_is_named(namespace: Namespace, store) -> Non
     assert "no-such-keys" in said.detail
 
 
-def test_wrong_access_keys_are_called_a_refusal(namespace: Namespace, store) -> None:
+def test_a_secret_without_the_wanted_key_is_named(namespace: Namespace, store) -> None:
     literals = ["--from-literal=AWS_ACCESS_KEY_ID=x", "--from-literal=OTHER=y"]
     namespace.kubectl("create", "secret", "generic", "half-s3", *literals)
     storage = {"existingSecret": "half-s3"}
