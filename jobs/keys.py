@@ -54,7 +54,10 @@ def init(
 @app.command("show")
 @command
 def show(keys: flags.KeysFolder = None, as_json: AsJson = False) -> int:
-    """The public side of the keys: the data key's fingerprint and the public key that verifies the log."""
+    """The public side of the keys: the data key's fingerprint and the public key that verifies the log.
+
+    Example: clinray keys show --keys /secure/keys
+    """
     from jobs.config import KeySettings, keys_folder
     from jobs.privacy import keys as files
 
@@ -81,7 +84,14 @@ def rewrap(
     keys: flags.KeysFolder = None,
     as_json: AsJson = False,
 ) -> int:
-    """Wrap the data key anew after its KMS key was rotated. No token changes."""
+    """Wrap the data key anew after its KMS key was rotated. No token changes.
+
+    Examples:
+
+      clinray keys rewrap
+
+      clinray keys rewrap --kms-key alias/clinray-2027
+    """
     from jobs.config import KeySettings, keys_folder
     from jobs.privacy import keys as files
     from jobs.privacy import kms

@@ -14,7 +14,10 @@ app = typer.Typer(help="List the privacy policies and show what one does.", no_a
 @app.command("list")
 @command
 def list_policies(as_json: AsJson = False) -> int:
-    """The shipped policies."""
+    """The shipped policies.
+
+    Example: clinray policy list --json
+    """
     from jobs.privacy import policy
 
     policies = [policy.load(name) for name in policy.names()]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jobs import flags
-from jobs.console import command, say
+from jobs.console import AsJson, command, emit, say
 
 
 @command
@@ -17,6 +17,7 @@ def show(
     at: Annotated[int, typer.Option(help="Byte offset of the message, as quarantine and tables name it.")] = 0,
     length: Annotated[int | None, typer.Option(help="Bytes of the message; else to the next message.")] = None,
     allow_identified: flags.AllowIdentified = None,
+    as_json: AsJson = False,
 ) -> int:
     """One message with its fields named, read from its source: identified data, so it wants --allow-identified.
 
@@ -30,5 +31,6 @@ def show(
         raise ConfigError(
             "IDENTIFIED_NOT_ALLOWED", "show prints a message as it was sent; say so with --allow-identified"
         )
-    say(render(message_at(uri, at, length, store.options())))
+    shown = render(message_at(uri, at, length, store.options()))
+    emit({"object": uri, "offset": at, "lines": shown.splitlines()}) if as_json else say(shown)
     return 0

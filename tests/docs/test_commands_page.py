@@ -66,6 +66,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "values").write_text("DOE^JANE\n")
     assert printed(folder, "keys init")["created"]
     assert printed(folder, "ingest")["objects"]["written"] == 1
+    zone = ("--policy", "identified", "--allow-identified", "--stages", "none", "--lake", str(folder / "apart"))
+    assert printed(folder, "ingest", *zone)["objects"]["written"] == 1
     return folder
 
 
@@ -77,6 +79,8 @@ def printed(place: Path, name: str, *more: str) -> dict[str, Any]:
     arguments = {
         "ingest": run,
         "quarantine retry": run,
+        "validate": [str(place / "apart"), *keys, "--cpus", "0"],
+        "deidentify": [str(place / "apart"), *keys, "--cpus", "0", "--from", "identified", "--policy", "pseudonymised"],
         "verify": [str(place / "lake")],
         "runs": [str(place / "lake")],
         "vacuum": [str(place / "lake"), *keys],
@@ -85,6 +89,7 @@ def printed(place: Path, name: str, *more: str) -> dict[str, Any]:
         "keys init": keys,
         "keys show": keys,
         "policy show": ["pseudonymised"],
+        "show": [str(place / "in" / "a.hl7"), "--allow-identified"],
         "generate hl7v2": ["--messages", "2", "--out", str(place / "made")],
     }
     result = CliRunner().invoke(app, [*name.split(), *arguments.get(name, []), *more, "--json"])
@@ -99,13 +104,25 @@ PRINTING = [
 ]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_object_to_print(name: str) -> None:
+    assert "--json" in {option for parameter in COMMANDS[name].params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_shows_an_example_of_it(name: str) -> None:
+    said = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert said.exit_code == 0
+    assert f"clinray {name}" in said.output.split("xample", 1)[1]
+
+
 @pytest.mark.parametrize("name", PRINTING)
 def test_the_keys_are_those_that_are_printed(place: Path, name: str) -> None:
     more = ("--leaks", str(place / "values")) if name == "verify" else ()
     assert set(printed(place, name, *more)) == documented_keys(f"clinray {name}")
 
 
-@pytest.mark.parametrize("name", ["ingest", "quarantine retry"])
+@pytest.mark.parametrize("name", ["ingest", "quarantine retry", "validate", "deidentify"])
 def test_the_keys_of_a_run_are_those_that_are_printed(place: Path, name: str) -> None:
     assert set(printed(place, name)) == documented_keys("The object of a run") - {"planned"}
 

@@ -30,6 +30,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ROOT = Path(__file__).parents[2]
 INGEST = ("ingest", "--source", "in", "--lake", "lake", "--policy", "pseudonymised", "--keys", "keys", "--cpus", "0")
 
 
@@ -153,18 +154,17 @@ def test_a_mistake_with_json_is_an_object_too(tmp_path: Path) -> None:
     assert json.loads(said.stdout)["error"]["code"] == "LAKE_MISSING"
 
 
-def test_every_command_has_help_with_an_example() -> None:
-    from typer.main import get_command
-    from typer.testing import CliRunner
-
-    from jobs.__main__ import app
-
-    group: Any = get_command(app)
-    for name in group.commands:
-        said = CliRunner().invoke(app, [name, "--help"])
-        assert said.exit_code == 0, name
-        leaf = not hasattr(group.commands[name], "commands")
-        assert not leaf or "xample" in said.output, name
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("qua", ["quarantine"]), ("quarantine re", ["retry"]), ("ingest --pol", ["--policy"]), ("keys ", None)],
+)
+def test_a_shell_completes_commands_and_flags(typed: str, completed: list[str] | None) -> None:
+    words = f"clinray {typed}"
+    asked = {"_CLINRAY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    program = "import sys; from jobs.__main__ import main; sys.argv = ['clinray']; main()"
+    command, environment = [sys.executable, "-c", program], {**os.environ, **asked}
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert said.stdout.split() == (completed or ["init", "show", "rewrap"])
 
 
 def test_a_retry_takes_the_time_zone_that_the_lake_is_bound_to(tmp_path: Path) -> None:
