@@ -145,8 +145,10 @@ def test_a_mistake_gets_one_sentence_and_exit_2(lake: Path, arguments: tuple[str
 
 def test_an_unknown_option_exits_2(tmp_path: Path) -> None:
     said = clinray("ingest", "--frobnicate", cwd=tmp_path)
-    assert said.returncode == 2
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "Error: No such option: --frobnicate" in said.stderr
     assert "Traceback" not in said.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_with_json_is_an_object_too(tmp_path: Path) -> None:
