@@ -16,7 +16,7 @@ from running import everything, file_of, write
 
 from connectors.lake.verify import verify
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 SEEDS = range(int(os.environ.get("CLINRAY_FAULT_SEEDS", "5")))
 OBJECTS = 24
