@@ -14,7 +14,7 @@ from running import file_of, rows, run, write
 
 from connectors.lake.verify import verify
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 def driver(source: Path, lake: Path, keys: Path, **settings: Any) -> subprocess.Popen[bytes]:

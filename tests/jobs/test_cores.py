@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from running import file_of, parts, run, write
 
 
-@pytest.mark.timeout(120)
 def test_one_core_two_cores_and_no_ray_give_the_same_parts(tmp_path: Path) -> None:
     files = {f"{n:02}.hl7": file_of(*(f"{n}-{k}" for k in range(20))) for n in range(12)}
     source = write(tmp_path / "in", files)
