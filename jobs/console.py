@@ -132,6 +132,11 @@ def set_up_logs(log_format: str, level: int = logging.WARNING) -> logging.Logger
     return logger
 
 
+def note(event: str, **facts: object) -> None:
+    """A line of the program's log; facts are codes and counts."""
+    logging.getLogger("clinray").info(event, extra={"facts": facts})
+
+
 def done(report: Mapping[str, Any]) -> ExitCode:
     """The exit code of a run's report: objects that were deferred are left for the next run."""
     return ExitCode.DEFERRED if report["objects"]["deferred"] else ExitCode.DONE

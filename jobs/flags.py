@@ -76,15 +76,19 @@ class RunFlags:
 
     def report(self, work: Callable[..., Mapping[str, Any]]) -> int:
         """Runs work(cpus=, dry_run=, progress=), prints its report, and returns the exit code."""
-        from jobs.console import done, emit
+        from jobs.console import done, emit, note
         from jobs.progress import bar
         from jobs.reports import print_run
 
         set_up_logs(self.log_format)
         with bar(self.quiet or self.as_json) as progress:
             report = work(cpus=self.cpus, dry_run=self.dry_run, progress=progress)
+        code = done(report)
+        note(
+            "ended", run_id=report["run_id"], entries=report["entries"], seconds=report["seconds"], exit_code=int(code)
+        )
         emit(report) if self.as_json else print_run(report)
-        return done(report)
+        return code
 
 
 @dataclass(frozen=True)

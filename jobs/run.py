@@ -22,6 +22,7 @@ from connectors.storage.reading import splittable
 from jobs.access import Access, about, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
 from jobs.config import Pipeline, ray_address
+from jobs.console import note
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
 from jobs.known import known_records
@@ -79,6 +80,7 @@ def ingest(
     access.lake.create_tables(access.zone, written_schemas(connector(pipeline.format), access.work.policy))
     plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
     packed = list(pack(plan, pipeline))
+    note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
     identity = run_identity(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )

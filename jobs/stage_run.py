@@ -15,6 +15,7 @@ from connectors.lake import Draft, Lake
 from connectors.registry import connector
 from jobs.access import Access, Keys, about, binding, check_binding, open_keys, storage_options
 from jobs.config import KeySettings, StoreSettings, load_pipeline
+from jobs.console import note
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
 from jobs.plan import Bundle, bundle_of_parts
@@ -66,6 +67,7 @@ def stage_run(
     facts: dict[str, Any] = {"listed": listed, "done": done, "bundles": bundles}
     if dry_run:
         return run_report(about(access), **facts, committed=(), seconds=time.time() - started, dry_run=True)
+    note("planned", listed=listed, done=done, bytes=sum(b.spans[0].object.size for b in bundles), bundles=len(bundles))
     digest = run_identity(stage, format_, str(min_score), source_zone)
     versions = (bundle.spans[0].object.version for bundle in bundles)
     identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)

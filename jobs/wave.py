@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from connectors.errors import AccessError, ConfigError, LimitExceeded
 from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, PartsGone
+from jobs.console import note
 from jobs.envelope_parts import envelope_parts
 from jobs.inputs import MET_AGAIN, Settled, counts, settle
 from jobs.leaves import Failure, Leaves, SpanOutcome
@@ -78,10 +79,10 @@ class Committer:
         LakeError and TransientError, and then the waves that were committed before stay.
         """
         if self.max_quarantine is None:
-            return [self._commit(self._worked_on(wave)) for wave in waves]
+            return [_told(self._commit(self._worked_on(wave))) for wave in waves]
         worked = [self._worked_on(wave) for wave in waves]
         self._check_limit(self.max_quarantine, [outcome for wave in worked for outcome in wave.settled().outcomes])
-        return [self._commit(wave) for wave in worked]
+        return [_told(self._commit(wave)) for wave in worked]
 
     def _worked_on(self, wave: Wave) -> Wave:
         self._work_on(wave, wave.bundles)
@@ -99,9 +100,11 @@ class Committer:
                 self.meters.record(of_wave(settled.outcomes, self.work.format, committed=True))
                 return _committed(entry, settled, counted)
             except LostRace:
+                note("race lost", planned=wave.planned, head=self.lake.head()[0])
                 wave.planned = self.lake.head()[0]
                 self._work_on(wave, self._left(wave))
             except PartsGone as gone:
+                note("parts gone", parts=len(gone.paths))
                 lost = set(gone.paths)
                 hit = {n for n, leaf in wave.leaves.items() if any(p.path in lost for p in leaf.parts)}
                 self._work_on(wave, [b for b in wave.bundles if b.index in hit])
@@ -146,6 +149,13 @@ class Committer:
             f"{quarantined} of {read} records would be quarantined, more than the limit of {limit:g} of them; "
             "nothing was committed",
         )
+
+
+def _told(committed: Committed) -> Committed:
+    """The same, after a line of the log about it."""
+    entry = committed.entry.number if committed.entry is not None else None
+    note("committed", entry=entry, **committed.counts, deferred=committed.codes, tables=committed.tables)
+    return committed
 
 
 def _objects(bundle: Bundle) -> int:
