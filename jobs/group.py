@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.contract import Connector, TableSpec
 from connectors.lake import Part
+from connectors.lake.files import read_parquet
 from connectors.registry import connector
 from connectors.storage import Store, open_store
 from jobs.leaves import Leaves, SpanOutcome
@@ -44,7 +44,7 @@ def process_parts(bundle: Bundle, work: Work) -> Leaves:
 def _rows(store: Store, parts: Sequence[Part], spec: TableSpec) -> pa.Table:
     """The rows of a table in the order in which they were written."""
     files = (store.get(part.path) for part in parts if part.table == spec.name)
-    tables = [pq.read_table(pa.BufferReader(data), use_threads=False) for data in files]
+    tables = [read_parquet(data) for data in files]
     named = [table.select(spec.schema.names).cast(spec.schema) for table in tables]
     return pa.concat_tables([spec.schema.empty_table(), *named])
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from connectors.errors import AccessError, ConfigError
 from connectors.lake import Lake
+from connectors.lake.files import read_parquet
 from connectors.lake.layout import RESTRICTED, key_of
 from connectors.storage import StorageOptions, Store
 
@@ -68,7 +68,7 @@ def _in_file(store: Store, key: str, values: Sequence[str]) -> Iterator[Leak]:
     data = store.get(key)
     yield from _in_bytes(key.encode() + b"\n" + data, key, values)
     if key.endswith(".parquet"):
-        yield from _in_table(pq.read_table(pa.BufferReader(data)), key, values)
+        yield from _in_table(read_parquet(data), key, values)
 
 
 def _in_bytes(data: bytes, place: str, values: Sequence[str]) -> Iterator[Leak]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from connectors.lake import QUARANTINE, ZONES, Lake
+from connectors.lake.files import read_parquet
 from connectors.lake.quarantine import history, spans_of
 
 
@@ -18,7 +18,7 @@ def quarantine_spans(lake: Lake, code: str | None = None, *, everything: bool = 
     for zone in ZONES:
         for group in lake.bundles(zone):
             files = (lake.store.get(part.path) for part in group.parts if part.table == QUARANTINE.name)
-            added += [(group.entry, pq.read_table(pa.BufferReader(data), use_threads=False)) for data in files]
+            added += [(group.entry, read_parquet(data)) for data in files]
     spans = spans_of(history(sorted(added, key=lambda numbered: numbered[0])))
     if not everything:
         spans = spans.filter(pc.is_null(spans["resolved_by"]))

@@ -1,6 +1,6 @@
 """Delta tables over the parts that the log names: each entry becomes one commit a table, in the log's order.
 
-What deltalake does with application transactions is pinned by tests/lake/test_delta.py.
+What deltalake does with application transactions is pinned by tests/lake/test_lake_delta.py.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -56,6 +56,16 @@ class RangedFile(io.RawIOBase):
 def open_part(store: Store, path: str, size: int) -> pq.ParquetFile:
     """A part as a Parquet file. Raises ObjectChanged if it is gone, ArrowInvalid if it is no Parquet."""
     return pq.ParquetFile(pa.PythonFile(RangedFile(store, path, size), mode="r"))
+
+
+def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file in memory, read by the calling thread alone.
+
+    pyarrow's read_table hands the bytes to threads of its own. One that lets go of them while the interpreter ends
+    aborts the process (exit 134) after its work is done.
+    """
+    with pq.ParquetFile(pa.BufferReader(data)) as file:
+        return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
 
 
 def read_footer(store: Store, path: str, size: int) -> pq.FileMetaData | None:

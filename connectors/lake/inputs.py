@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.digests import sha256_spans
+from connectors.lake.files import read_parquet
 from connectors.lake.layout import inputs_key, leaves_key
 from connectors.lake.parts import WRITER, Part
 from connectors.storage import Store
@@ -87,7 +88,7 @@ def _put(store: Store, table: pa.Table, key: Callable[[str], str]) -> str:
 def read_table(data: bytes, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Rows of a file of inputs or leaves."""
     wanted = list(columns or schema.names)
-    table = pq.read_table(pa.BufferReader(data), columns=wanted, use_threads=False)
+    table = read_parquet(data, wanted)
     return table.select(wanted).cast(pa.schema([schema.field(name) for name in wanted]))
 
 
