@@ -65,7 +65,7 @@ def _first(low: int, high: int, separator: int) -> Any:
 def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted: int) -> Any:
     """Writes at `bounds` where each field between two addresses ends, and behind them _TOGETHER times `end`: the
     `wanted` ones, with those of the last one's block (so `bounds` is int64[wanted + BLOCK + 2 * _TOGETHER]). Returns
-    whether an escape character was seen.
+    how many separators it found, and whether an escape character was seen.
 
     Places are written _TOGETHER at once; those that were too many are written over.
     """
@@ -83,7 +83,7 @@ def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted:
         if count >= wanted:
             break
     fill(bounds + 8 * count, end)
-    return escapes != np.uint64(0)
+    return count, escapes != np.uint64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -197,16 +197,19 @@ def _find(
             bounds[0], bounds[1] = at - 2, _first(at, end, own[_FIELD])
             bounds[2] = bounds[1]
             at, first = bounds[1] + 1, 2
-        for i in range(first, fields):
-            bounds[np.uint64(i)] = end
         bounds[first] = at - 1
         at_first = at_bounds + 8 * first + 8
-        escaped = _fields(at, end, own[_FIELD], own[_ESCAPE], at_first, fields - first - 1)
+        count, escaped = _fields(at, end, own[_FIELD], own[_ESCAPE], at_first, fields - first - 1)
+        sent_last = first + count + 1
         for i in range(wholes.shape[0]):
+            if wholes[i, 0] > sent_last:
+                break
             field, slot = at_bounds + 8 * wholes[i, 0], np.int64(wholes[i, 1])
             to = stride * slot + 4 * row
             _note(start + to, length + to, state + slot, text, word_at(field - 8), word_at(field), shared)
         for i in range(parted.shape[0]):
+            if parted[i, 0] > sent_last:
+                break
             field = at_bounds + 8 * parted[i, 0]
             low, high = word_at(field - 8) + 1, word_at(field)
             if high > low:
