@@ -16,8 +16,8 @@ from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
 from connectors.lake import DoneIndex, Draft
 from connectors.registry import connector
-from connectors.storage import inventory
-from connectors.storage.listing import list_objects
+from connectors.storage import inventory, open_store
+from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import splittable
 from jobs.access import Access, about, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
@@ -154,7 +154,8 @@ def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[st
 def _listing(pipeline: Pipeline, now: float) -> Iterator[list[RawObject]]:
     options = storage_options(pipeline.source_store)
     if pipeline.objects is not None:
-        return inventory.read(pipeline.objects, options)
+        wanted = chosen(open_store(pipeline.source, options).uri, pipeline.pattern, 0, None)
+        return ([raw for raw in page if wanted(raw)] for page in inventory.read(pipeline.objects, options))
     return list_objects(
         pipeline.source,
         options,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,24 @@ def test_records_that_vanish_from_a_file_stay_and_a_finding_says_so(tmp_path: Pa
     run(source, tmp_path / "lake", keys)
     assert rows(tmp_path / "lake", "hl7v2_messages").num_rows == 2
     assert "RECORD_VANISHED" in rows(tmp_path / "lake", "hl7v2_findings")["code"].to_pylist()
+
+
+def test_what_is_younger_than_settle_is_left_for_the_next_run(tmp_path: Path, keys: Path) -> None:
+    source = write(tmp_path / "in", {"old.hl7": file_of("1"), "young.hl7": file_of("2")})
+    os.utime(source / "old.hl7", (0, 0))
+    first = run(source, tmp_path / "lake", keys, settle_seconds=86_400)
+    later = run(source, tmp_path / "lake", keys)
+    assert first["objects"] == {"listed": 1, "written": 1, "done": 0, "quarantined": 0, "deferred": 0}
+    assert later["objects"] == {"listed": 2, "written": 1, "done": 1, "quarantined": 0, "deferred": 0}
+
+
+@pytest.mark.parametrize("pattern", ["b*", "[b]/*.hl7"])
+def test_a_pattern_chooses_among_the_objects_of_an_inventory_too(tmp_path: Path, keys: Path, pattern: str) -> None:
+    source = write(tmp_path / "in", {"a.hl7": file_of("1")})
+    write(source / "b", {"b.hl7": file_of("2"), "c.txt": file_of("3")})
+    (tmp_path / "list.txt").write_text("".join(f"{path}\n" for path in source.rglob("*.*")))
+    report = run(source, tmp_path / "lake", keys, objects=str(tmp_path / "list.txt"), pattern=pattern)
+    assert report["objects"] == {"listed": 1, "written": 1, "done": 0, "quarantined": 0, "deferred": 0}
 
 
 def test_equal_bytes_under_another_key_are_written(tmp_path: Path, keys: Path) -> None:

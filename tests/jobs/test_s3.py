@@ -36,6 +36,17 @@ def test_a_bucket_becomes_a_verified_lake_in_a_bucket(s3: Any, tmp_path: Path) -
     assert not verify(f"{s3.uri}/lake", s3.options).findings
 
 
+def test_what_is_in_the_log_is_not_opened_again(s3: Any, tmp_path: Path) -> None:
+    s3.put("in/a.hl7", file_of("1"))
+    s3.put("in/large.hl7", file_of(*(str(n) for n in range(100))))
+    run(s3, tmp_path / "keys")
+    s3.put("in/new.hl7", file_of("2"))
+    with fault_layer(s3.endpoint) as layer:
+        report = run(s3, tmp_path / "keys", layer.endpoint)
+        assert [layer.count("GET", f"in/{name}.hl7") for name in ("a", "large", "new")] == [0, 0, 1]
+    assert (report["objects"]["done"], report["objects"]["written"]) == (2, 1)
+
+
 def test_throttling_and_errors_that_pass_cost_nothing(s3: Any, tmp_path: Path) -> None:
     s3.put("in/a.hl7", file_of("1"))
     s3.put("in/b.hl7", file_of("2"))
