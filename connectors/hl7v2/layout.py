@@ -51,8 +51,9 @@ class Source:
     """What the kernel looks for in one kind of segment.
 
     wholes: int32[w, 2], field and the slot that it fills. parted: int32[p, 3], field and which numbers of the entries
-    are its; both in the order of fields, at whose end a segment is left. entries: int32[e, 4], component, subcomponent and slot (component 0 for the whole field, subcomponent 0 for
-    the whole component), and the last component that the field's entries want. places: int32[w + e], the slots.
+    are its; both in the order of fields, so that the end of a segment ends them. entries: int32[e, 4], component,
+    subcomponent and slot (component 0 for the whole field, subcomponent 0 for the whole component), and the last
+    component that the field's entries want. places: int32[w + e], the slots.
     header: the segment is MSH, whose first field is the separator itself. shared: some slot has several positions.
     fields, parts: one more than the last field, and than the last component or subcomponent.
     """
