@@ -65,6 +65,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
+        self._alike: dict[Hashable, list[tuple[pa.Array, pa.Array]]] = {}
 
     def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:
         """make(), once for each purpose and arrays."""
@@ -73,6 +74,15 @@ class Shared:
             self._made[key] = (make(), arrays)
         made: Made = self._made[key][0]
         return made
+
+    def alike(self, purpose: Hashable, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+        """make(values), once for each purpose and equal values."""
+        before = self._alike.setdefault(purpose, [])
+        for others, made in before:
+            if others.equals(values):
+                return made
+        before.append((values, make(values)))
+        return before[-1][1]
 
 
 def _place(array: pa.Array) -> Hashable:
@@ -181,6 +191,7 @@ class _Table:
             country=self._companion(_country(column, self._spec)),
             precision=self._companion(_part(column, self._spec, pa.int8())),
             offset=self._companion(_part(column, self._spec, pa.int16())),
+            alike=self._shared.alike,
         )
 
     def _companion(self, column: Column | None) -> pa.Array | None:

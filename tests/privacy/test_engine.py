@@ -197,3 +197,17 @@ def test_an_array_is_kept_while_what_was_made_of_it_is() -> None:
     shared = engine.Shared()
     results = [shared.once("text", [a], a.to_pylist) for a in (pa.array([str(n)] * 99) for n in range(50))]
     assert [result[0] for result in results] == [str(n) for n in range(50)]
+
+
+def test_equal_columns_are_worked_on_once_for_a_purpose() -> None:
+    shared, worked_on = Shared(), []
+
+    def make(values: pa.Array) -> pa.Array:
+        worked_on.append(values.to_pylist())
+        return pa.array([f"<{value}>" for value in values.to_pylist()])
+
+    columns = [pa.array(["a", "b"]), pa.array(["a", "b"]), pa.array(["a", "c"]), pa.array(["a"])]
+    made = [shared.alike("token", column, make).to_pylist() for column in columns]
+    assert made == [["<a>", "<b>"], ["<a>", "<b>"], ["<a>", "<c>"], ["<a>"]]
+    shared.alike("hash", columns[0], make)
+    assert worked_on == [["a", "b"], ["a", "c"], ["a"], ["a", "b"]]

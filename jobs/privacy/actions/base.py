@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,6 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 from jobs.privacy.keys import Keyring
 
+Alike = Callable[[Hashable, pa.Array, Callable[[pa.Array], pa.Array]], pa.Array]
+"""(purpose, values, make): make(values), which may have been made of equal values for the same purpose before."""
+
+
+def each(purpose: Hashable, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """An Alike that remembers nothing."""
+    return make(values)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -21,6 +29,7 @@ class Rows:
     category: of the values. authority: text[n], who gave the identifiers. country: text[n], of a postal code.
     precision: int8[n], digits that were sent of a time; offset: int16[n], its minutes from UTC. All null-able, None
     where the table has no such column. chance: gives uint64[n], one number a patient, from which date shifts follow.
+    alike: remembers what was made of columns.
     """
 
     keys: Keyring
@@ -30,6 +39,7 @@ class Rows:
     country: pa.Array | None = None
     precision: pa.Array | None = None
     offset: pa.Array | None = None
+    alike: Alike = each
 
     def subset(self, rows: npt.NDArray[np.int64], category: str) -> Rows:
         """The same for some of the rows, whose values are of `category`."""

@@ -35,7 +35,7 @@ class Hash(Action):
         if is_bytes(values.type):
             return over_distinct(values, lambda distinct: _binary(key, distinct))
         text = values if is_text(values.type) else pc.cast(values, pa.string())
-        return pseudonyms(text, rows, lambda distinct: _text(key, distinct))
+        return pseudonyms(text, rows, self.name, lambda distinct: _text(key, distinct))
 
     def described(self) -> str:
         return "keyed hash"

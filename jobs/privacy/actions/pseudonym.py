@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +13,18 @@ from jobs.privacy.actions.base import Rows
 from jobs.privacy.distinct import over_distinct
 
 
-def pseudonyms(text: pa.Array, rows: Rows, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """What `make` gives for each distinct value, as text of the same type. An explicit null is no value and stays."""
-    made = over_distinct(_subject(text, rows), lambda distinct: make(_prepared(distinct, rows.category)))
+def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """What `make` gives for each distinct value, as text of the same type. An explicit null is no value and stays.
+
+    make: of an action and the domain of the rows' category. The columns that hold a patient's key are often equal.
+    """
+    facts = domains.of(rows.category)
+    purpose: Hashable = (action, facts.domain, facts.normalised)
+
+    def of_all(values: pa.Array) -> pa.Array:
+        return over_distinct(values, lambda distinct: make(normalise(distinct) if facts.normalised else distinct))
+
+    made = rows.alike(purpose, _subject(text, rows), of_all)
     made = made if made.type == text.type else made.cast(text.type)
     no_value = pc.equal(text, pa.scalar(EXPLICIT_NULL, text.type))
     return pc.if_else(no_value, text, made) if pc.any(no_value).as_py() else made
@@ -26,8 +35,3 @@ def _subject(values: pa.Array, rows: Rows) -> pa.Array:
     if rows.authority is not None:
         return qualified(pc.cast(values, pa.string()), pc.cast(rows.authority, pa.string()))
     return values
-
-
-def _prepared(values: pa.Array, category: str) -> pa.Array:
-    """Distinct values, normalised where their category says so."""
-    return normalise(values) if domains.of(category).normalised else values

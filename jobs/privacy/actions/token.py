@@ -33,7 +33,7 @@ class Token(Action):
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
         text = values if is_text(values.type) else pc.cast(values, pa.string())
         cipher = column_cipher(rows.keys, domains.of(rows.category).domain)
-        return pseudonyms(text, rows, cipher.encrypt)
+        return pseudonyms(text, rows, self.name, cipher.encrypt)
 
     def described(self) -> str:
         return "reversible token"
