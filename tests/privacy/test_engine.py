@@ -200,7 +200,7 @@ def test_an_array_is_kept_while_what_was_made_of_it_is() -> None:
 
 
 def test_equal_columns_are_worked_on_once_for_a_purpose() -> None:
-    shared, worked_on = Shared(), []
+    shared, worked_on = engine.Shared(), []
 
     def make(values: pa.Array) -> pa.Array:
         worked_on.append(values.to_pylist())
