@@ -157,19 +157,22 @@ class RawObject:
     """An object as it was listed.
 
     uri: "s3://bucket/key" or an absolute local path. size: bytes. modified_us: microseconds since 1970, UTC.
-    version_id: the store's version id where it has one; etag: its entity tag.
+    etag: its entity tag, where the store gives one.
     """
 
     uri: str
     size: int
     modified_us: int
     etag: str = ""
-    version_id: str = ""
 
     @property
     def version(self) -> str:
-        """What makes this content of the key itself: version id, else etag, else size and modification time."""
-        return self.version_id or self.etag or f"{self.size}-{self.modified_us}"
+        """What makes this content of the key itself: the etag, else size and modification time.
+
+        Not the version id of a bucket that keeps versions: listings do not say it, and an object must be the same
+        version whichever way it was found.
+        """
+        return self.etag or f"{self.size}-{self.modified_us}"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ OBJECTS = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("modified_us", pa.int64()),
         pa.field("etag", pa.string()),
-        pa.field("version_id", pa.string()),
         pa.field("version", pa.string()),
     ]
 )
@@ -73,7 +72,7 @@ def as_table(objects: Sequence[RawObject]) -> pa.Table:
 
 
 def as_objects(table: pa.Table) -> list[RawObject]:
-    rows = table.select(["uri", "size", "modified_us", "etag", "version_id"]).to_pylist()
+    rows = table.select(["uri", "size", "modified_us", "etag"]).to_pylist()
     return [RawObject(**row) for row in rows]
 
 

@@ -35,8 +35,6 @@ NAMES = {
     "last_modified": "modified",
     "last_modified_date": "modified",
     "lastmodifieddate": "modified",
-    "version_id": "version_id",
-    "versionid": "version_id",
     "is_latest": "is_latest",
     "islatest": "is_latest",
     "is_delete_marker": "is_delete_marker",
@@ -112,7 +110,7 @@ def _inventory_names(fields: list[str]) -> list[str | None]:
     """The columns of an S3 Inventory file, which has no header, by what stands in its first line."""
     names: list[str | None] = ["bucket", "key"]
     if len(fields) > 4 and fields[3] in _FLAGS and fields[4] in _FLAGS:
-        names += ["version_id", "is_latest", "is_delete_marker"]
+        names += [None, "is_latest", "is_delete_marker"]
     shapes = {"size": r"\d+|", "modified": r"\d{4}-\d\d-\d\dT.*", "etag": r"[0-9a-fA-F]{32}(-\d+)?"}
     for value in fields[len(names) :]:
         found = next((n for n, shape in shapes.items() if n not in names and re.fullmatch(shape, value)), None)

@@ -250,9 +250,7 @@ class S3Store:
 
     def _raw(self, meta: Any) -> RawObject:
         modified = round(meta["last_modified"].timestamp() * 1_000_000)
-        return RawObject(
-            f"s3://{self.bucket}/{meta['path']}", meta["size"], modified, meta["e_tag"] or "", meta["version"] or ""
-        )
+        return RawObject(f"s3://{self.bucket}/{meta['path']}", meta["size"], modified, meta["e_tag"] or "")
 
     def _do(self, uri: str, action: Callable[[], T]) -> T:
         try:

@@ -18,6 +18,7 @@ from connectors.contract import RawObject
 from connectors.errors import ConfigError
 from connectors.storage import open_store
 from connectors.storage.inventory import read
+from connectors.storage.listing import list_objects
 
 KEYS = ["in/a b+c%.hl7", "in/plain.hl7", 'in/ü,"q".hl7']
 
@@ -97,6 +98,16 @@ def test_local_files_are_looked_up_and_missing_ones_stay_in_the_count(tmp_path: 
     (tmp_path / "inventory").write_text(f"{tmp_path}/a\n\n{tmp_path}/b\n")
     found = [o for page in read(str(tmp_path / "inventory")) for o in page]
     assert found == [open_store(str(tmp_path)).head("a"), RawObject(f"{tmp_path}/b", 0, 0)]
+
+
+def test_in_a_bucket_that_keeps_versions_an_object_is_the_same_whichever_way_it_was_found(s3, tmp_path: Path) -> None:
+    s3.client().put_bucket_versioning(Bucket=s3.bucket, VersioningConfiguration={"Status": "Enabled"})
+    uri = s3.put("in/a.hl7", b"one")
+    (tmp_path / "names").write_text(f"{uri}\n")
+    (looked_up,) = [raw for page in read(str(tmp_path / "names"), s3.options) for raw in page]
+    (listed,) = [raw for page in list_objects(f"{s3.uri}/in/", s3.options) for raw in page]
+    (alone,) = [raw for page in list_objects(uri, s3.options) for raw in page]
+    assert looked_up.version == listed.version == alone.version == '"f97c5d29941bfb1b2fdab0874906ab82"'
 
 
 def test_only_rows_that_tell_too_little_are_looked_up(tmp_path: Path) -> None:
