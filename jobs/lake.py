@@ -23,7 +23,8 @@ def verify(
         typer.Option(help="Log head kept elsewhere: NUMBER:SHA256, as a run printed it.", show_default=False),
     ] = None,
     trust: Annotated[
-        Path | None, typer.Option(help="Public key (PEM) that the entries must be signed by.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="Public key (PEM) that may have signed the entries; may be given again.", show_default=False),
     ] = None,
     leaks: Annotated[
         Path | None,
@@ -54,8 +55,8 @@ def verify(
     from jobs.leaks import find_leaks, read_values
 
     wanted = parse_head(head) if head else None
-    key = public_key(trust) if trust else None
-    report = prove(lake, store.options(), head=wanted, trust=key)
+    trusted = [public_key(path) for path in trust or []]
+    report = prove(lake, store.options(), head=wanted, trust=trusted)
     found = find_leaks(lake, store.options(), read_values(leaks), logs or []) if leaks else []
     code = ExitCode.FOUND if found else report.exit_code
     if as_json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from jobs.access import About
 from jobs.console import say, table
 from jobs.inputs import MET_AGAIN
+from jobs.privacy.keys import DATA_KEY, PUBLIC_KEY, SIGNING_KEY
 from jobs.wave import Committed
 
 if TYPE_CHECKING:
@@ -18,6 +20,14 @@ GROUPS = {
     "records": ("read", "written", "quarantined", "duplicate"),
     "bytes": ("read", "records", "quarantined", "envelope"),
 }
+
+
+KEEP = {
+    DATA_KEY: "keep a copy where only you can read it; without it no run can add to this lake",
+    SIGNING_KEY: "keep a copy where only you can read it; it signs the log",
+    PUBLIC_KEY: "keep a copy away from the lake; clinray verify --trust wants it",
+}
+"""What a person is told of each key file that was made."""
 
 
 def run_report(
@@ -74,7 +84,7 @@ def _added(several: Any) -> dict[str, Any]:
 def print_run(report: Mapping[str, Any]) -> None:
     """The report for a person."""
     for path in report["keys_created"]:
-        say(f"made {path}: keep a copy where only you can read it; without it no token can be reversed")
+        say(f"made {path}: {KEEP[PurePath(path).name]}")
     if report["dry_run"]:
         planned = report["planned"]
         say(f"would read {planned['objects']:,} objects ({planned['bytes']:,} bytes) in {planned['bundles']:,} bundles")
