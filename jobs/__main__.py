@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from jobs import generate, keys, lake, policy, quarantine, tables
+from jobs.console import start
 from jobs.deidentify import deidentify
 from jobs.demo import demo
 from jobs.ingest import ingest
@@ -36,7 +37,7 @@ app.command()(demo)
 
 def main() -> None:
     """The program."""
-    app()
+    start(app)
 
 
 if __name__ == "__main__":

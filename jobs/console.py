@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, ParamSpec
 
 import typer
+from typer.exceptions import TyperException
 
 from connectors.errors import ClinrayError, ConfigError, ExitCode
 from jobs.flag_groups import spread
@@ -49,6 +50,27 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return run
+
+
+def start(app: typer.Typer) -> None:
+    """A program, from its command line to its exit code. A line that cannot be read is a mistake like others."""
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        code = _misused(error)
+    sys.exit(code)
+
+
+def _misused(error: Any) -> int:
+    """What is said of a command line that cannot be read, or of one that names no command. Its exit code."""
+    message = str(error.format_message())
+    if "\n" in message:
+        error.show()  # the help, of a program or a group that was called by its name alone
+        return int(error.exit_code)
+    path = error.ctx.command_path if error.ctx else ""
+    sentence = message[:1].lower() + message[1:].rstrip(".")
+    _say_error("USAGE", f"{sentence}; see {path} --help", "--json" in sys.argv)
+    return int(ConfigError.exit_code)
 
 
 def where(error: BaseException) -> str:

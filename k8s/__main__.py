@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from jobs.console import start
 from k8s.cancelling import cancel
 from k8s.doctor import doctor
 from k8s.logs import logs
@@ -28,7 +29,7 @@ app.command()(doctor)
 
 def main() -> None:
     """The program."""
-    app()
+    start(app)
 
 
 if __name__ == "__main__":

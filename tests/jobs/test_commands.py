@@ -143,12 +143,33 @@ def test_a_mistake_gets_one_sentence_and_exit_2(lake: Path, arguments: tuple[str
     assert not (lake / "l2").exists() or not list((lake / "l2").rglob("*.parquet"))
 
 
-def test_an_unknown_option_exits_2(tmp_path: Path) -> None:
-    said = clinray("ingest", "--frobnicate", cwd=tmp_path)
-    assert (said.returncode, said.stdout) == (2, "")
-    assert "Error: No such option: --frobnicate" in said.stderr
-    assert "Traceback" not in said.stderr
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ingest", "--zzz"], "no such option: --zzz; see python -m jobs ingest --help"),
+        (
+            ["ingest", "--polcy", "x"],
+            "no such option: --polcy (Possible options: --policy); see python -m jobs ingest --help",
+        ),
+        (["frobnicate"], "no such command 'frobnicate'; see python -m jobs --help"),
+        (["verify"], "missing argument 'lake'; see python -m jobs verify --help"),
+        (["keys", "rewrap", "--frobnicate"], "no such option: --frobnicate; see python -m jobs keys rewrap --help"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    said = clinray(*arguments, cwd=tmp_path)
+    assert (said.returncode, said.stdout, said.stderr) == (2, "", f"clinray: USAGE: {sentence}\n")
+    assert json.loads(clinray(*arguments, "--json", cwd=tmp_path).stdout)["error"]["code"] == "USAGE"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"]])
+def test_without_a_command_the_help_is_shown(tmp_path: Path, arguments: list[str]) -> None:
+    said = clinray(*arguments, cwd=tmp_path)
+    assert said.returncode == 2
+    assert "Commands:" in said.stdout + said.stderr
 
 
 def test_a_mistake_with_json_is_an_object_too(tmp_path: Path) -> None:
