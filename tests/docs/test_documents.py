@@ -22,6 +22,7 @@ from jobs.documents import write
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)")
+ANCHORED = re.compile(r"\]\(([^)\s]*#[^)\s]+)")
 COMMAND = re.compile(r"^ {4}(clinray [a-z][^#\n]*)", re.MULTILINE)
 
 
@@ -36,6 +37,18 @@ def test_generated_pages_are_up_to_date(tmp_path: Path) -> None:
 def test_links_resolve(page: Path) -> None:
     targets = [link for link in LINK.findall(page.read_text()) if "://" not in link]
     assert [link for link in targets if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_heading_find_it(page: Path) -> None:
+    wanted = [link.split("#") for link in ANCHORED.findall(page.read_text()) if "://" not in link]
+    assert [(name, at) for name, at in wanted if at not in headings(page.parent / name if name else page)] == []
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
