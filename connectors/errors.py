@@ -19,6 +19,7 @@ class ExitCode(enum.IntEnum):
     LIMIT = 4  # nothing was committed: more was quarantined than the limit allows
     FAULT = 70  # a fault of Clinray
     INTERRUPTED = 130
+    UNHEARD = 141  # whoever read the output went away, as `head` does; what was committed stays
 
 
 class ClinrayError(Exception):

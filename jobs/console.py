@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -38,6 +39,11 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         as_json = bool(kwargs.get("as_json"))
         try:
             code = int(spread_out(*args, **kwargs))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = int(ExitCode.UNHEARD)
+            # What is still to be written, at the end of the program too, goes where nobody misses it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except ClinrayError as error:
             code = int(error.exit_code)
             _say_error(error.code, error.message, as_json)

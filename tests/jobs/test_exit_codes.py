@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,13 @@ def test_over_the_limit_is_4(tmp_path: Path) -> None:
 def test_a_setting_that_is_wrong_is_2(tmp_path: Path) -> None:
     write(tmp_path / "in", {"a.hl7": file_of("1")})
     assert ingest(tmp_path, "--min-score", 101)[0] == 2
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    shown = [sys.executable, "-m", "jobs", "tables", "hl7v2_observations"]
+    with subprocess.Popen(shown, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 141
