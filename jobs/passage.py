@@ -10,10 +10,11 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import REJECTS, Parsed
+from connectors.contract import REJECTS, Parsed, Piece
 from connectors.errors import ClinrayError
 from connectors.registry import connector
 from connectors.storage import open_store
+from connectors.storage.reading import readable
 from jobs.intake import Intake
 from jobs.leaves import Leaves, SpanOutcome
 from jobs.names import bundle_name
@@ -136,6 +137,7 @@ class Passage:
         for ordinal, outcome in sorted(self._intake.set_aside.items()):
             if outcome.outcome != "quarantined":
                 continue
+            outcome = self._intake.set_aside[ordinal] = self._counted(ordinal, outcome)
             rejects = object_rejects(ordinal, outcome)
             if self._reopened is not None and self._reopened.repeated(rejects)[0]:
                 again = outcome.read
@@ -144,6 +146,16 @@ class Passage:
                 )
                 continue
             self._outlet.quarantine(quarantine_rows(rejects, self._work.format, self._work.zone))
+
+    def _counted(self, ordinal: int, outcome: SpanOutcome) -> SpanOutcome:
+        """The outcome with the records that can be read of the object as its count, at least one."""
+        raw = outcome.object
+        piece = Piece(ordinal, raw, readable(raw, self._work.source_options))
+        options = replace(self._work.options, tables=frozenset({self._connector.record_table}))
+        records = sum(
+            pc.sum(parsed.accounts["records"]).as_py() or 0 for parsed in self._connector.read([piece], options)
+        )
+        return replace(outcome, read=max(records, 1), quarantined=max(records, 1))
 
     def _whole_objects(self) -> None:
         """What is said of objects as a whole: those that cannot be decoded, envelope counts, records that vanished."""

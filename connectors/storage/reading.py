@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,11 +114,7 @@ class Reading:
             stored = (store.get(key, etag=etag),)
         else:
             stored = store.stream(key, etag=etag)
-        blocks = self._hashed(ordinal, raw, stored)
-        head = next(blocks, b"")
-        blocks = chain((head,), blocks) if head else blocks
-        if found := kind(head[:HEAD_BYTES]):
-            blocks = self._decoded(found, blocks, raw.uri)
+        blocks = _content(self._hashed(ordinal, raw, stored), self._expansion, raw.uri)
         return Piece(ordinal, raw, self._watched(ordinal, _begin(blocks)))
 
     def _range(self, ordinal: int, span: Wanted) -> Piece:
@@ -165,14 +162,6 @@ class Reading:
             raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
         self.digests[ordinal] = digest.digest()
 
-    def _decoded(self, found: str, stored: Iterator[bytes], uri: str) -> Iterator[bytes]:
-        try:
-            yield from decompressed(found, stored, self._expansion, uri)
-        except RecordError:
-            # The rest is read for the hash alone: the quarantine names what was received.
-            deque(stored, maxlen=0)
-            raise
-
     def _watched(self, ordinal: int, blocks: Iterable[bytes]) -> Iterable[bytes]:
         if isinstance(blocks, tuple):
             return blocks
@@ -195,6 +184,33 @@ def splittable(raw: RawObject, options: StorageOptions) -> bool:
         return False
     store, key = Roots(options).locate(raw.uri)
     return kind(store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)) is None
+
+
+def readable(raw: RawObject, options: StorageOptions) -> Iterator[bytes]:
+    """What can be read of an object that failed: its content up to where it is damaged, expands too far or ends.
+
+    Raises AccessError.
+    """
+    store, key = Roots(options).locate(raw.uri)
+    with contextlib.suppress(RecordError, TransientError):
+        yield from _content(store.stream(key, etag=raw.etag or None), Expansion(), raw.uri)
+
+
+def _content(stored: Iterator[bytes], expansion: Expansion, uri: str) -> Iterator[bytes]:
+    """Stored bytes, decompressed where their first ones say that they are compressed."""
+    head = next(stored, b"")
+    blocks = chain((head,), stored) if head else stored
+    found = kind(head[:HEAD_BYTES])
+    return _decoded(found, blocks, expansion, uri) if found else blocks
+
+
+def _decoded(found: str, stored: Iterator[bytes], expansion: Expansion, uri: str) -> Iterator[bytes]:
+    try:
+        yield from decompressed(found, stored, expansion, uri)
+    except RecordError:
+        # The rest is read for the hash alone: the quarantine names what was received.
+        deque(stored, maxlen=0)
+        raise
 
 
 def _whole(span: Wanted) -> bool:

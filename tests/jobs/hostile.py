@@ -26,17 +26,18 @@ READABLE_HEADER = len(b"MSH|^~\\&|")
 class Expected:
     """What becomes of an object. written: records. spans: code, offset, length of what is quarantined.
 
-    read: bytes that are read from it, after decompression.
+    read: bytes that are read from it, after decompression. counted: records of an object that is quarantined whole.
     """
 
     content: bytes
     read: int
     written: int = 0
     spans: tuple[tuple[str, int, int], ...] = ()
+    counted: int | None = None
 
     @property
     def quarantined(self) -> int:
-        return sum(code not in TEXT_CODES for code, _, _ in self.spans)
+        return self.counted if self.counted is not None else sum(code not in TEXT_CODES for code, _, _ in self.spans)
 
     @property
     def outcome(self) -> str:
@@ -53,10 +54,10 @@ def written(content: bytes, records: int, *spans: tuple[str, int, int], read: in
     return Expected(content, len(content) if read is None else read, records, spans)
 
 
-def whole(code: str, content: bytes, read: int | None = None) -> Expected:
-    """An object that is quarantined as one record."""
+def whole(code: str, content: bytes, read: int | None = None, records: int = 1) -> Expected:
+    """An object that is quarantined as one span, of so many records."""
     size = len(content) if read is None else read
-    return Expected(content, size, 0, ((code, 0, size),))
+    return Expected(content, size, 0, ((code, 0, size),), records)
 
 
 def small() -> dict[str, Expected]:
@@ -127,10 +128,10 @@ def _compressed() -> dict[str, Expected]:
         "packed/unnamed.hl7": written(gzip.compress(two), 2, read=size),
         "packed/nothing.zst": whole("HL7_EMPTY", zstandard.compress(b""), read=0),
         "packed/nothing.gz": whole("HL7_EMPTY", gzip.compress(b""), read=0),
-        "packed/torn.gz": whole("COMPRESSION_DAMAGED", gzip.compress(two)[:-12]),
+        "packed/torn.gz": whole("COMPRESSION_DAMAGED", gzip.compress(two)[:-12], records=2),
         "packed/torn.zst": whole("COMPRESSION_DAMAGED", zstandard.compress(two)[:-5]),
-        "packed/torn.bz2": whole("COMPRESSION_DAMAGED", bz2.compress(two)[:-5]),
-        "packed/tail.gz": whole("COMPRESSION_DAMAGED", gzip.compress(two) + b"ZQTEXT"),
+        "packed/torn.bz2": whole("COMPRESSION_DAMAGED", bz2.compress(two)[:-5], records=2),
+        "packed/tail.gz": whole("COMPRESSION_DAMAGED", gzip.compress(two) + b"ZQTEXT", records=2),
     }
 
 

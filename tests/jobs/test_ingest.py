@@ -87,11 +87,12 @@ def test_an_object_that_is_no_hl7_is_quarantined_whole(tmp_path: Path, keys: Pat
 
 
 def test_a_damaged_gz_object_is_quarantined_and_its_neighbours_are_written(tmp_path: Path, keys: Path) -> None:
-    good = gzip.compress(file_of("1"))
+    good = gzip.compress(file_of("1", "2", "3"))
     source = write(tmp_path / "in", {"a.hl7.gz": good, "b.hl7.gz": good[:-12], "c.hl7": file_of("2")})
     report = run(source, tmp_path / "lake", keys)
     assert report["objects"] == {"listed": 3, "written": 2, "done": 0, "quarantined": 1, "deferred": 0}
-    assert report["tables"]["hl7v2_messages"] == 2
+    assert report["records"] == {"read": 7, "written": 4, "quarantined": 3, "duplicate": 0}
+    assert report["tables"]["hl7v2_messages"] == 4
 
 
 def test_a_growing_file_gives_each_message_once(tmp_path: Path, keys: Path) -> None:
