@@ -130,6 +130,11 @@ def check(values: Values) -> None:
     for key, what in wants.items():
         if not pipeline.get(key):
             raise ConfigError("VALUES_INVALID", f"pipeline.{key} is empty: {what}")
+    for key in ("lake", "policy"):
+        if "'" in pipeline[key]:
+            raise ConfigError(
+                "VALUES_INVALID", f"pipeline.{key} holds a quote, which ends it in a stage's command line"
+            )
     allowed = pipeline.get("allow_identified")
     if pipeline["policy"] == "identified" and not allowed:
         raise ConfigError(

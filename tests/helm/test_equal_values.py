@@ -81,6 +81,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "identified": {"pipeline": {"policy": "identified"}},
     "staged": {"mode": "staged"},
     "scheduled_stages": {"mode": "schedule", "schedule": {"stages": "staged"}},
+    "quoted_lake": {"pipeline": {"lake": "s3://research/the lab's"}},
+    "quoted_policy": {"pipeline": {"policy": "own'"}},
+    "queue_and_runner": {"kueue": {"queueName": "lab"}, "runner": {"enabled": True}},
+    "queue_and_stages": {"kueue": {"queueName": "lab"}, "mode": "staged", "pipeline": {"allow_identified": True}},
 }
 
 
