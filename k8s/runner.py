@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.errors import ConfigError
 from k8s.cluster import Cluster
-from k8s.outcome import SUCCEEDED, Outcome, outcome
+from k8s.outcome import SUCCEEDED, Outcome, of_status, outcome
 from k8s.render import NAME_LENGTH
 from k8s.waiting import Clock, Patience, Seen, wait
 
@@ -72,27 +72,46 @@ class Runner:
 
         suffix: empty to resume the RayJobs of the templates' own names, else the first try is made under a fresh name.
         """
-        reached, attempt = self._reached(templates, suffix)
-        results = [_settled_before(template, suffix) for template in templates[:reached]]
+        there = self._there(templates)
+        reached, attempt = self._reached(templates, suffix, there)
+        results = [self._settled_before(template, suffix, there) for template in templates[:reached]]
         for index, template in enumerate(templates[reached:]):
             results.append(self._stage(template, suffix, attempt if index == 0 else 1))
             if results[-1].outcome.kind.name not in SETTLED:
                 break
         return results
 
-    def _reached(self, templates: Sequence[RayJob], suffix: str) -> tuple[int, int]:
+    def _there(self, templates: Sequence[RayJob]) -> Mapping[str, RayJob]:
+        """The release's RayJobs by name."""
+        release = templates[0]["metadata"]["labels"]["clinray.io/release"]
+        return {job["metadata"]["name"]: job for job in self.cluster.ray_jobs(f"clinray.io/release={release}")}
+
+    def _last_try(self, template: RayJob, suffix: str, there: Mapping[str, RayJob]) -> int:
+        """The last try of a stage that began; 0 where none did, or none is there any more."""
+        for attempt in range(self.rules.retries + 1, 0, -1):
+            found = there.get(name_of_try(template, suffix, attempt))
+            if found is not None and not found["spec"].get("suspend"):
+                return attempt
+        return 0
+
+    def _reached(self, templates: Sequence[RayJob], suffix: str, there: Mapping[str, RayJob]) -> tuple[int, int]:
         """Index of the last stage that a runner before this one began, and its last try; (0, 1) where none did.
 
         What began proves that those in front settled: KubeRay removes finished RayJobs while the runner still works.
         """
-        release = templates[0]["metadata"]["labels"]["clinray.io/release"]
-        there = {job["metadata"]["name"]: job for job in self.cluster.ray_jobs(f"clinray.io/release={release}")}
-        tries = range(self.rules.retries + 1, 0, -1)
-        for index, attempt in ((i, a) for i in range(len(templates) - 1, -1, -1) for a in tries):
-            found = there.get(name_of_try(templates[index], suffix, attempt))
-            if found is not None and not found["spec"].get("suspend"):
+        for index in range(len(templates) - 1, -1, -1):
+            if attempt := self._last_try(templates[index], suffix, there):
                 return index, attempt
         return 0, 1
+
+    def _settled_before(self, template: RayJob, suffix: str, there: Mapping[str, RayJob]) -> StageResult:
+        """A stage that a runner before this one brought to its end: what its RayJob shows, while that is there."""
+        attempt = self._last_try(template, suffix, there) or 1
+        name = name_of_try(template, suffix, attempt)
+        shown = of_status(there[name].get("status") or {}) if name in there else None
+        if shown is None or shown.kind.name not in SETTLED:
+            shown = outcome(SUCCEEDED, "its job is gone: whether it left objects for the next run is not known")
+        return StageResult(stage_of(template), name, shown, attempt, 0.0)
 
     def _stage(self, template: RayJob, suffix: str, first: int) -> StageResult:
         """A stage with its tries from a certain one on."""
@@ -133,11 +152,6 @@ def name_of_try(template: RayJob, suffix: str, attempt: int) -> str:
     own = str(template["metadata"]["name"])
     end = "-".join(filter(None, (suffix, f"r{attempt}" if attempt > 1 else "")))
     return fresh_name(own, end) if end else own
-
-
-def _settled_before(template: RayJob, suffix: str) -> StageResult:
-    settled = outcome(SUCCEEDED, "before this runner was started")
-    return StageResult(stage_of(template), name_of_try(template, suffix, 1), settled, 1, 0.0)
 
 
 def fresh(template: RayJob, name: str, attempt: int, owner: Owner) -> dict[str, Any]:

@@ -244,9 +244,25 @@ def test_finished_jobs_that_kuberay_removed_do_not_hold_up_a_runner_that_is_star
     state.jobs["r-validate-1-d"]["spec"]["suspend"] = False
     results = runner(cluster).run(jobs)
     assert [(r.stage, r.outcome.sentence) for r in results] == [
-        ("identified", "the job succeeded (before this runner was started)"),
+        (
+            "identified",
+            "the job succeeded (its job is gone: whether it left objects for the next run is not known)",
+        ),
         ("validate", "the job succeeded"),
         ("deidentify", "the job succeeded"),
+    ]
+
+
+def test_a_runner_that_is_started_again_says_what_the_stages_before_came_to(state: State, cluster: Cluster) -> None:
+    jobs = suspended(state)
+    for name, shown in (("r-identified-1-d", DEFERRED), ("r-validate-1-d", RUNNING)):
+        state.jobs[name]["spec"]["suspend"] = False
+        state.scripts[name] = [shown, DONE] if shown == RUNNING else [shown]
+    results = runner(cluster).run(jobs)
+    assert [(r.stage, r.outcome.kind.name) for r in results] == [
+        ("identified", "deferred"),
+        ("validate", "succeeded"),
+        ("deidentify", "succeeded"),
     ]
 
 
