@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import sys
 import zoneinfo
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -198,18 +196,6 @@ def keys_folder(settings: KeySettings, environment: Mapping[str, str] = os.envir
 def ray_address(environment: Mapping[str, str] = os.environ) -> str | None:
     """The Ray cluster that this process belongs to, or None for a local one."""
     return environment.get("RAY_ADDRESS")
-
-
-def close_local_ray(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let a Ray that this process starts refuse whoever does not know a token, made here and kept in the environment.
-
-    Ray listens on every address of the machine and lets whoever reaches a port run code beside the keys. It reads these
-    variables when it is imported. One that was imported before, is a cluster, or was set up otherwise stays as it is.
-    """
-    if "ray" in sys.modules or ray_address(environment) is not None or "RAY_AUTH_MODE" in environment:
-        return
-    environment["RAY_AUTH_MODE"] = "token"
-    environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def image_digest(environment: Mapping[str, str] = os.environ) -> str:

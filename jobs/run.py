@@ -21,7 +21,7 @@ from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import splittable
 from jobs.access import Access, about, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
-from jobs.config import Pipeline, close_local_ray, ray_address
+from jobs.config import Pipeline, ray_address
 from jobs.console import note
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
@@ -204,7 +204,6 @@ def executor(cpus: int | None) -> Iterator[Execute]:
     if cpus == 0:
         yield in_process
         return
-    close_local_ray()
     from jobs.pipeline import cluster, map_bundles
 
     with cluster(cpus):
