@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,4 +135,4 @@ def _tell(first: dict[str, Any], second: dict[str, Any], proof: Any, report: Pat
     say(f"report: {report}")
     say(f"done in {seconds:.0f} s. A query over the result:")
     say()
-    say(f'  .venv/bin/python -c "import duckdb; print(duckdb.sql(\\"\\"\\"{query}\\"\\"\\"))"')
+    say(f'  {sys.executable} -c "import duckdb; print(duckdb.sql(\\"\\"\\"{query}\\"\\"\\"))"')
