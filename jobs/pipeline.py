@@ -26,13 +26,15 @@ QUEUED = 32
 
 @contextmanager
 def cluster(cpus: int | None) -> Iterator[None]:
-    """A Ray to work on: the one this process belongs to, else a local one of `cpus` that ends with the block."""
+    """A Ray to work on: the one this process belongs to or is told of (RAY_ADDRESS), else a local one of `cpus` that
+    ends with the block."""
     if ray.is_initialized():
         yield
         return
     address = ray_address()
     if address is None:
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        ray.init(address="local", num_cpus=cpus, **quiet)
     else:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:

@@ -120,7 +120,8 @@ class _KeyFile(BaseModel):
 
 
 def initialise(folder: Path) -> KeyPaths:
-    """Makes a data key and a signing key in `folder` where they are missing; an existing file is never touched.
+    """Makes a data key and a signing key in `folder` where they are missing; an existing key is never touched. The
+    public file of a signing key that is gone gets a name of its own: it still proves what that key signed.
 
     Raises AccessError where the folder cannot be written.
     """
@@ -128,12 +129,21 @@ def initialise(folder: Path) -> KeyPaths:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         created = [paths.data_key] if _put(paths.data_key, _new_data_key(), 0o600) else []
-        created += [paths.signing_key] if _put(paths.signing_key, _new_signing_key(), 0o600) else []
+        if _put(paths.signing_key, _new_signing_key(), 0o600):
+            created.append(paths.signing_key)
+            _set_aside(paths.public_key)
         created += [paths.public_key] if _put(paths.public_key, _public_pem(paths.signing_key), 0o644) else []
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise AccessError("KEY_FOLDER", f"the key folder {folder} cannot be written: {reason}") from None
     return KeyPaths(paths.data_key, paths.signing_key, paths.public_key, tuple(created))
+
+
+def _set_aside(public: Path) -> None:
+    """Renames a public file, where there is one, to a name that follows from what it holds."""
+    with contextlib.suppress(FileNotFoundError):
+        digits = hashlib.sha256(public.read_bytes()).hexdigest()[:8]
+        public.rename(public.with_name(f"signing-key-{digits}.pub.pem"))
 
 
 def write_wrapped(path: Path, wrapped: WrappedKey, epoch: int = 1) -> None:

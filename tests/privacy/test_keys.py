@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import pickle
 import stat
@@ -39,6 +40,17 @@ def test_existing_keys_are_never_overwritten(paths: keys.KeyPaths) -> None:
     again = keys.initialise(paths.data_key.parent)
     assert again.created == (paths.public_key,)
     assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_new_signing_key_has_a_public_file_of_its_own_and_the_old_one_is_kept(paths: keys.KeyPaths) -> None:
+    before = paths.public_key.read_bytes()
+    paths.signing_key.unlink()
+    again = keys.initialise(paths.data_key.parent)
+    assert again.created == (paths.signing_key, paths.public_key)
+    test_the_signing_key_signs_what_the_public_file_verifies(again)
+    kept = list(paths.data_key.parent.glob("signing-key-*.pub.pem"))
+    assert [path.read_bytes() for path in kept] == [before]
+    assert kept[0].name == f"signing-key-{hashlib.sha256(before).hexdigest()[:8]}.pub.pem"
 
 
 def test_a_reference_loads_the_same_keyring_and_holds_no_secret(paths: keys.KeyPaths) -> None:
