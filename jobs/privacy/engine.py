@@ -6,7 +6,7 @@ Rows keep their order and number. Nothing depends on time or chance: equal input
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -146,12 +146,15 @@ def _field(column: Column, kind: pa.DataType, action: str) -> pa.Field:
 
 
 class _Table:
-    """A table at work: what several columns need is made once."""
+    """A table at work: what several columns need is made once.
+
+    It is part of no cycle, so that what it holds, identified values among it, goes when it goes.
+    """
 
     def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring, shared: Shared) -> None:
         self._table, self._spec, self._policy, self._keys, self._shared = table, spec, policy, keys, shared
-        self._column = cache(self._single)
-        self._null = cache(self._nulls)
+        self._singles: dict[str, pa.Array] = {}
+        self._empty: dict[pa.DataType, pa.Array] = {}
 
     def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
         column, action, field, main = treatment
@@ -197,12 +200,17 @@ class _Table:
     def _companion(self, column: Column | None) -> pa.Array | None:
         return None if column is None else self._column(column.name)
 
-    def _nulls(self, kind: pa.DataType) -> pa.Array:
-        return pa.nulls(self._table.num_rows, kind)
+    def _null(self, kind: pa.DataType) -> pa.Array:
+        if kind not in self._empty:
+            self._empty[kind] = pa.nulls(self._table.num_rows, kind)
+        return self._empty[kind]
 
-    def _single(self, name: str) -> pa.Array:
-        chunks = self._table.column(name)
-        return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+    def _column(self, name: str) -> pa.Array:
+        """A column in one piece."""
+        if name not in self._singles:
+            chunks = self._table.column(name)
+            self._singles[name] = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+        return self._singles[name]
 
     def _chance(self) -> npt.NDArray[np.uint64]:
         """uint64[n]: a number a patient; for rows without one, a number a record."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import pickle
+import weakref
 
 import made_up
 import pyarrow as pa
@@ -183,6 +185,19 @@ def test_tables_that_share_arrays_come_out_as_if_each_were_alone() -> None:
     for table in tables:
         alone = engine.deidentify(table, spec, rules, keys)
         assert engine.deidentify(table, spec, rules, keys, shared).equals(alone)
+
+
+def test_nothing_of_a_table_is_held_once_it_is_deidentified() -> None:
+    """A cycle would keep identified values, and their memory, until the collector comes by."""
+    table = made_up.table()
+    held = weakref.ref(table)
+    gc.disable()
+    try:
+        engine.deidentify(table, made_up.spec(), policy.load("pseudonymised"), made_up.keyring())
+        del table
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_what_follows_from_shared_arrays_alone_is_made_once() -> None:
