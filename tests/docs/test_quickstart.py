@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from jobs.__main__ import app
 
+pytestmark = pytest.mark.xdist_group("quickstart")  # each step goes on from the one before
 STEPS = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text("utf-8").split("\n## ")[1:]
 OF_THE_KEYS = re.compile(r"[\d,]+ bytes, 13 tables|head 1:\w{64}")
 """Sizes and hashes of a lake follow from its keys."""

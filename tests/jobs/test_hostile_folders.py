@@ -17,8 +17,8 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import OWN_ENVIRONMENT
 from hostile import CANARIES, CANARY, Expected, good, large, small, written
+from own_environment import OWN_ENVIRONMENT
 from running import everything, parts, rows, run
 
 from connectors.lake import Lake
