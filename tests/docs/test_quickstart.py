@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,9 @@ from typer.testing import CliRunner
 
 from jobs.__main__ import app
 
-pytestmark = pytest.mark.xdist_group("quickstart")  # each step goes on from the one before
 STEPS = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text("utf-8").split("\n## ")[1:]
 OF_THE_KEYS = re.compile(r"[\d,]+ bytes, 13 tables|head 1:\w{64}")
 """Sizes and hashes of a lake follow from its keys."""
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("quickstart")
 
 
 def shown(step: str) -> tuple[list[str], list[str]]:
@@ -30,21 +25,30 @@ def shown(step: str) -> tuple[list[str], list[str]]:
     return command[1].split(), OF_THE_KEYS.sub("", answer[1]).splitlines()
 
 
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the commands print, by step: each goes on from the one before. The folder is that of the page."""
+    place = tmp_path_factory.mktemp("quickstart")
+    said = {}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.chdir(place)
+        environment.setenv("CLINRAY_KEYS", str(place / "keys"))
+        for step in STEPS[:4]:
+            words, _ = shown(step)
+            done = CliRunner().invoke(app, [*words, *(["--cpus", "0"] if words[0] == "ingest" else [])])
+            assert done.exit_code == 0, words
+            said[step] = done.stdout
+        yield said
+
+
 @pytest.mark.parametrize("step", STEPS[:4], ids=lambda step: step.splitlines()[0])
-def test_a_command_prints_what_the_page_shows(place: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("CLINRAY_KEYS", str(place / "keys"))
-    words, answer = shown(step)
-    said = CliRunner().invoke(app, [*words, *(["--cpus", "0"] if words[0] == "ingest" else [])])
-    assert said.exit_code == 0
-    printed = [line for line in OF_THE_KEYS.sub("", said.stdout).splitlines() if not line.startswith("made ")]
-    assert printed[: len(answer)] == answer
+def test_a_command_prints_what_the_page_shows(printed: dict[str, str], step: str) -> None:
+    _, answer = shown(step)
+    lines = [line for line in OF_THE_KEYS.sub("", printed[step]).splitlines() if not line.startswith("made ")]
+    assert lines[: len(answer)] == answer
 
 
-def test_the_query_gives_what_the_page_shows(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(place)
+def test_the_query_gives_what_the_page_shows(printed: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     query, answer = re.findall(r"```(?:python)?\n(.+?)```", STEPS[4], re.DOTALL)
     exec(query, {})
     assert capsys.readouterr().out.strip() == answer.strip()
