@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
-import kubernetes.watch
 import urllib3
 import yaml
 from kubernetes.client.exceptions import ApiException
@@ -53,31 +52,6 @@ class Cluster:
                 raise
         return found
 
-    def changes(self, name: str, version: str, seconds: int) -> Iterator[Object | None]:
-        """A RayJob at each change after a version of it, for so many seconds; None where it was deleted.
-
-        Where the API knows that version no more, the RayJob is read anew.
-        """
-        with said(f"rayjob {name}"):
-            try:
-                for event in kubernetes.watch.Watch().stream(
-                    self._custom.list_namespaced_custom_object,
-                    GROUP,
-                    VERSION,
-                    self.namespace,
-                    PLURAL,
-                    field_selector=f"metadata.name={name}",
-                    resource_version=version,
-                    timeout_seconds=seconds,
-                    _request_timeout=(REQUEST_SECONDS, seconds + REQUEST_SECONDS),
-                ):
-                    if event:
-                        yield None if event["type"] == "DELETED" else event["raw_object"]
-            except ApiException as error:
-                if error.status != 410:
-                    raise
-                yield self.ray_job(name)
-
     def ray_jobs(self, selector: str = "") -> Sequence[Object]:
         """The RayJobs with certain labels, by name."""
         with said("rayjobs"):
@@ -100,8 +74,8 @@ class Cluster:
                 raise
         return True
 
-    def resume(self, name: str, annotations: Mapping[str, str]) -> None:
-        """Lets a suspended RayJob begin, with further annotations."""
+    def resume(self, name: str) -> None:
+        """Lets a suspended RayJob begin."""
         with said(f"rayjob {name}"):
             self._custom.patch_namespaced_custom_object(
                 GROUP,
@@ -109,7 +83,7 @@ class Cluster:
                 self.namespace,
                 PLURAL,
                 name,
-                {"metadata": {"annotations": dict(annotations)}, "spec": {"suspend": False}},
+                {"spec": {"suspend": False}},
                 _request_timeout=REQUEST_SECONDS,
             )
 

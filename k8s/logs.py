@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connectors.errors import ConfigError
-from jobs.console import AsJson, command, emit, say
+from jobs.console import command, say
 from k8s import flags
 
 
@@ -17,7 +17,6 @@ def logs(
     namespace: flags.Namespace = None,
     lines: Annotated[int, typer.Option(min=1, help="Last lines of each pod.")] = 200,
     head: Annotated[bool, typer.Option("--head", help="The head's log too.")] = False,
-    as_json: AsJson = False,
 ) -> int:
     """What the driver of a RayJob printed, by the pod that submitted it.
 
@@ -33,13 +32,9 @@ def logs(
     cluster_name = (found.get("status") or {}).get("rayClusterName")
     if head and cluster_name:
         pods += cluster.pods(f"ray.io/cluster={cluster_name},ray.io/node-type=head")
-    logs_of = ((pod.metadata.name, cluster.log(pod.metadata.name, pod.spec.containers[0].name, lines)) for pod in pods)
-    if as_json:
-        emit({"rayjob": job, "pods": [{"pod": pod, "lines": text.splitlines()} for pod, text in logs_of]})
-        return 0
-    for pod, text in logs_of:
-        say(f"== {pod}")
-        say(text.rstrip())
+    for pod in pods:
+        say(f"== {pod.metadata.name}")
+        say(cluster.log(pod.metadata.name, pod.spec.containers[0].name, lines).rstrip())
     if not pods:
         say("no pod has begun yet")
     return 0

@@ -18,9 +18,6 @@ from k8s.waiting import Clock, Patience, Seen, wait
 
 ATTEMPT = "clinray.io/attempt"
 OF = "clinray.io/attempt-of"
-BEFORE = "clinray.io/stages-before"
-"""Annotation of a RayJob that a runner begins: what the stages in front of it came to, as JSON. Their own RayJobs may
-be gone when a runner is started again."""
 SETTLED = (SUCCEEDED, "deferred")
 """Outcomes after which the next stage begins: what is committed can be worked on."""
 
@@ -77,10 +74,9 @@ class Runner:
         """
         there = self._there(templates)
         reached, attempt = self._reached(templates, suffix, there)
-        noted = _noted(there.get(name_of_try(templates[reached], suffix, attempt)))
-        results = [self._settled_before(template, suffix, there, noted) for template in templates[:reached]]
+        results = [self._settled_before(template, suffix, there) for template in templates[:reached]]
         for index, template in enumerate(templates[reached:]):
-            results.append(self._stage(template, suffix, attempt if index == 0 else 1, note_of(results)))
+            results.append(self._stage(template, suffix, attempt if index == 0 else 1))
             if results[-1].outcome.kind.name not in SETTLED:
                 break
         return results
@@ -108,25 +104,21 @@ class Runner:
                 return index, attempt
         return 0, 1
 
-    def _settled_before(
-        self, template: RayJob, suffix: str, there: Mapping[str, RayJob], noted: Mapping[str, str]
-    ) -> StageResult:
-        """A stage that a runner before this one brought to its end: what that noted, else what its RayJob shows."""
-        stage, attempt = stage_of(template), self._last_try(template, suffix, there) or 1
+    def _settled_before(self, template: RayJob, suffix: str, there: Mapping[str, RayJob]) -> StageResult:
+        """A stage that a runner before this one brought to its end: what its RayJob shows, while that is there."""
+        attempt = self._last_try(template, suffix, there) or 1
         name = name_of_try(template, suffix, attempt)
         shown = of_status(there[name].get("status") or {}) if name in there else None
-        if noted.get(stage) in SETTLED:
-            shown = outcome(noted[stage], "before this runner was started")
-        elif shown is None or shown.kind.name not in SETTLED:
+        if shown is None or shown.kind.name not in SETTLED:
             shown = outcome(SUCCEEDED, "its job is gone: whether it left objects for the next run is not known")
-        return StageResult(stage, name, shown, attempt, 0.0)
+        return StageResult(stage_of(template), name, shown, attempt, 0.0)
 
-    def _stage(self, template: RayJob, suffix: str, first: int, note: Mapping[str, str]) -> StageResult:
-        """A stage with its tries from a certain one on. note: annotations of those that it begins."""
+    def _stage(self, template: RayJob, suffix: str, first: int) -> StageResult:
+        """A stage with its tries from a certain one on."""
         begun = self.clock.now()
         stage = stage_of(template)
         for attempt in range(first, self.rules.retries + 2):
-            name = self._begin(template, suffix, attempt, note)
+            name = self._begin(template, suffix, attempt)
             patience = Patience(self.rules.timeout, self.rules.starting, accept_suspended=True)
             ended = wait(self.cluster, name, patience, self._watching(name), self.clock)
             self.seen(f"{name}: {ended.sentence}")
@@ -137,7 +129,7 @@ class Runner:
     def _watching(self, name: str) -> Seen:
         return lambda state: self.seen(f"{name} {state}")
 
-    def _begin(self, template: RayJob, suffix: str, attempt: int, note: Mapping[str, str]) -> str:
+    def _begin(self, template: RayJob, suffix: str, attempt: int) -> str:
         """The name of the RayJob of this try, which now runs."""
         own, name = str(template["metadata"]["name"]), name_of_try(template, suffix, attempt)
         if name == own:
@@ -145,9 +137,9 @@ class Runner:
             if found is None:
                 raise ConfigError("K8S_NO_JOB", f"there is no rayjob {own} to resume; was the release removed?")
             if found["spec"].get("suspend"):
-                self.cluster.resume(own, note)
+                self.cluster.resume(own)
             return own
-        self.cluster.create(fresh(template, name, attempt, self.owner, note))
+        self.cluster.create(fresh(template, name, attempt, self.owner))
         return name
 
 
@@ -162,28 +154,13 @@ def name_of_try(template: RayJob, suffix: str, attempt: int) -> str:
     return fresh_name(own, end) if end else own
 
 
-def note_of(results: Sequence[StageResult]) -> Mapping[str, str]:
-    """What stages came to, as annotations of the RayJob behind them."""
-    return {BEFORE: json.dumps({result.stage: result.outcome.kind.name for result in results})} if results else {}
-
-
-def _noted(job: RayJob | None) -> Mapping[str, str]:
-    """What a RayJob says of the stages in front of it; empty where it says nothing that can be read."""
-    text = ((job or {}).get("metadata") or {}).get("annotations", {}).get(BEFORE, "{}")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def fresh(template: RayJob, name: str, attempt: int, owner: Owner, note: Mapping[str, str]) -> dict[str, Any]:
+def fresh(template: RayJob, name: str, attempt: int, owner: Owner) -> dict[str, Any]:
     """A RayJob of another name that begins at once and goes with its owner."""
     made: dict[str, Any] = copy.deepcopy(dict(template))
     metadata = made["metadata"]
     metadata["name"] = name
     metadata["labels"] = {**metadata["labels"], ATTEMPT: str(attempt)}
-    metadata["annotations"] = {**metadata.get("annotations", {}), **note, OF: str(template["metadata"]["name"])}
+    metadata["annotations"] = {**metadata.get("annotations", {}), OF: str(template["metadata"]["name"])}
     if owner.uid:
         metadata["ownerReferences"] = owner.reference()
     made["spec"]["suspend"] = False

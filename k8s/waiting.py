@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.errors import AccessError, ConfigError, TransientError
-from k8s.cluster import Cluster, Object
+from k8s.cluster import Cluster
 from k8s.outcome import OUTCOMES_OF_EXITS, Outcome, of_status, outcome
 
-LOOK_SECONDS = 15.0
-"""How often is looked at what no change of a RayJob tells: why its pods do not start."""
-PAUSE_SECONDS = 3.0
-"""Between two tries where the API does not answer, or ends a watch before its time."""
+EVERY_SECONDS = 3.0
+HINT_POLLS = 10
+"""Polls after which is told again what a job waits for."""
 UNANSWERED = 20
-"""Tries without an answer after which the API is taken to be away for good."""
+"""Polls without an answer after which the API is taken to be away for good."""
 
 _ERROR = re.compile(r'^\{"error": \{"code": "([A-Z0-9_]+)"')
 
@@ -46,57 +43,30 @@ class Patience:
 def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clock | None = None) -> Outcome:
     """The outcome of a RayJob. seen: told each new state. Raises AccessError, TransientError."""
     clock = clock or Clock()
-    begun, state, hint = clock.now(), "", ""
-    with contextlib.closing(_followed(cluster, name, patience, clock)) as looks:
-        while True:
-            job, quiet = next(looks)
-            if job is None:
-                return outcome("vanished", "it was deleted" if state else "there is none of this name")
-            status: Mapping[str, Any] = job.get("status") or {}
-            state = _told(status, state, seen)
-            if ended := of_status(status):
-                return _explained(cluster, name, ended, hint)
-            if given_up := _impatient(cluster, job, status, patience, clock.now() - begun):
-                return given_up
-            hint = _hint(cluster, job, hint, seen) if quiet else hint
-
-
-def _followed(
-    cluster: Cluster, name: str, patience: Patience, clock: Clock
-) -> Generator[tuple[Object | None, bool], None, None]:
-    """A RayJob as it is, then at each change, and (True) when it is time to look at what no change tells."""
-    begun, silent = clock.now(), 0
-    job: Object | None = None
+    begun, state, known, silent, hint, polls = clock.now(), "", False, 0, "", 0
     while True:
-        since, heard = clock.now(), False
         try:
-            for found in _news(cluster, name, job, _room(patience, since - begun)):
-                job, silent, heard = found, 0, True
-                yield job, False
+            job = cluster.ray_job(name)
             silent = 0
         except TransientError:
-            silent, heard = silent + 1, False
+            silent += 1
             if silent >= UNANSWERED:
                 raise
-        if not heard and clock.now() - since < PAUSE_SECONDS:
-            clock.sleep(PAUSE_SECONDS)
-        if job is not None:
-            yield job, True
-
-
-def _news(cluster: Cluster, name: str, last: Object | None, seconds: int) -> Iterator[Object | None]:
-    """A RayJob at each change since it was seen last; first as it is where it was not seen yet."""
-    if last is None:
-        last = cluster.ray_job(name)
-        yield last
-    if last is not None:
-        yield from cluster.changes(name, str(last["metadata"]["resourceVersion"]), seconds)
-
-
-def _room(patience: Patience, waited: float) -> int:
-    """Seconds of a watch: it ends in time for the next look or the deadline that comes first."""
-    deadlines = [patience.seconds, *([] if patience.starting is None else [patience.starting])]
-    return math.floor(min([LOOK_SECONDS, *(at - waited for at in deadlines if at >= waited)])) + 1
+            clock.sleep(EVERY_SECONDS)
+            continue
+        if job is None:
+            return outcome("vanished", "it was deleted" if known else "there is none of this name")
+        known = True
+        status: Mapping[str, Any] = job.get("status") or {}
+        state = _told(status, state, seen)
+        waited = clock.now() - begun
+        if ended := of_status(status):
+            return _explained(cluster, name, ended, hint)
+        if given_up := _impatient(cluster, job, status, patience, waited):
+            return given_up
+        polls += 1
+        hint = _hint(cluster, job, hint, seen) if polls % HINT_POLLS == 0 else hint
+        clock.sleep(EVERY_SECONDS)
 
 
 def _hint(cluster: Cluster, job: Mapping[str, Any], before: str, seen: Seen) -> str:

@@ -1,20 +1,14 @@
-"""A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs.
-
-A watch shows one step after the other; at a null the RayJob is deleted, and at HOLD, or where no step is left, time
-passes and the watch ends.
-"""
+"""A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import kubernetes
 
@@ -25,12 +19,9 @@ EVENTS = "/api/v1/namespaces/lab/events"
 PODS = re.compile(r"/api/v1/namespaces/lab/pods(?:/([^/?]+)/log)?")
 
 
-HOLD = {"hold": True}
-
-
 class State:
     """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever.
-    events: null where they may not be read. hold: lets seconds pass. outdated: watches that are told 410 Gone."""
+    events: null where they may not be read."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -44,10 +35,6 @@ class State:
         self.refuse = 0
         self.url = ""
         self.answers: list[tuple[str, re.Pattern[str], int, Any]] = []
-        self.versions: dict[str, int] = {}
-        self.ended: set[str] = set()
-        self.hold: Callable[[float], None] = time.sleep
-        self.outdated = 0
 
     def add(self, job: dict[str, Any], *script: dict[str, Any] | None) -> None:
         name = job["metadata"]["name"]
@@ -71,35 +58,13 @@ class State:
         if job is None:
             return None
         if job["spec"].get("suspend"):
-            return self._version(job, status("Suspended"))
+            return {**job, "status": status("Suspended")}
         script = self.scripts[name]
-        if len(script) == 1:
-            self.ended.add(name)
         step = script.pop(0) if len(script) > 1 else script[0]
-        if step is HOLD:
-            return self.seen(name)
         if step is None:
             del self.jobs[name]
             return None
-        return self._version(job, step)
-
-    def _version(self, job: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
-        version = self.versions[job["metadata"]["name"]] = self.versions.get(job["metadata"]["name"], 0) + 1
-        return {**job, "metadata": {**job["metadata"], "resourceVersion": str(version)}, "status": shown}
-
-    def changes(self, name: str, seconds: float) -> Iterator[dict[str, Any]]:
-        """The events of a watch of so many seconds."""
-        if self.outdated:
-            self.outdated -= 1
-            yield {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
-            return
-        while name in self.jobs and name not in self.ended and not self.jobs[name]["spec"].get("suspend"):
-            if self.scripts[name][0] is HOLD:
-                self.scripts[name].pop(0)
-                break
-            before, found = self.jobs[name], self.seen(name)
-            yield {"type": "MODIFIED" if found else "DELETED", "object": found or before}
-        self.hold(seconds)
+        return {**job, "status": step}
 
 
 def status(deployment: str, job: str = "", **more: Any) -> dict[str, Any]:
@@ -155,10 +120,7 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             if state.refuse:
                 self._answer(state.refuse, {})
             elif found := RAYJOBS.match(self.path):
-                query = parse_qs(urlsplit(self.path).query)
-                if "watch" in query:
-                    self._watch(query)
-                elif found[1] is None:
+                if found[1] is None:
                     self._answer(200, {"items": [job for name in list(state.jobs) if (job := state.seen(name))]})
                 else:
                     job = state.seen(found[1])
@@ -188,10 +150,7 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             if self._given("PATCH"):
                 return
             name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
-            body = self._body()
-            state.jobs[name]["spec"].update(body["spec"])
-            given = body.get("metadata", {}).get("annotations", {})
-            state.jobs[name]["metadata"].setdefault("annotations", {}).update(given)
+            state.jobs[name]["spec"].update(self._body()["spec"])
             self._answer(200, state.jobs[name])
 
         def do_DELETE(self) -> None:
@@ -202,14 +161,6 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
 
         def _body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-
-        def _watch(self, query: dict[str, list[str]]) -> None:
-            self.send_response(200)
-            self.end_headers()
-            name = query["fieldSelector"][0].removeprefix("metadata.name=")
-            for event in state.changes(name, float(query["timeoutSeconds"][0])):
-                self.wfile.write(json.dumps(event).encode() + b"\n")
-                self.wfile.flush()
 
         def _answer(self, code: int, content: Any) -> None:
             self._send(code, json.dumps(content).encode(), "application/json")

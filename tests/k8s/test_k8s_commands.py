@@ -139,22 +139,6 @@ def test_logs_show_what_the_driver_printed(state: State, call: Call) -> None:
     assert call("logs", "job").stdout == "== job-x\none\ntwo\n"
 
 
-def test_logs_as_json_are_lines_by_pod(state: State, call: Call) -> None:
-    state.add(ray_job("job"))
-    state.pods = [{"metadata": {"name": "job-x"}, "spec": {"containers": [{"name": "submitter"}]}}]
-    state.logs["job-x"] = 'one\n{"event": "two"}\n'
-    assert json.loads(call("logs", "job", "--json").stdout) == {
-        "rayjob": "job",
-        "pods": [{"pod": "job-x", "lines": ["one", '{"event": "two"}']}],
-    }
-
-
-def test_logs_before_a_pod_has_begun_are_none(state: State, call: Call) -> None:
-    state.add(ray_job("job"))
-    assert call("logs", "job").stdout == "no pod has begun yet\n"
-    assert json.loads(call("logs", "job", "--json").stdout) == {"rayjob": "job", "pods": []}
-
-
 def test_logs_of_no_job_are_a_mistake(call: Call) -> None:
     done = call("logs", "job")
     assert (done.exit_code, done.stderr) == (2, "clinray: K8S_NO_JOB: there is no rayjob job in lab\n")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from api_server import HOLD, State, api, ray_job, status
+from api_server import State, api, ray_job, status
 
 from connectors.errors import AccessError, ConfigError, TransientError
 from k8s.cluster import Cluster
 from k8s.outcome import Outcome
-from k8s.runner import BEFORE, Owner, Rules, Runner, fresh_name, name_of_try, read_templates
+from k8s.runner import Owner, Rules, Runner, fresh_name, read_templates
 from k8s.waiting import Clock, Patience, error_code, wait
 from k8s.watching import run_suffix
 
@@ -24,34 +22,21 @@ DEFERRED = status("Failed", "FAILED", message="failed with exit code 3")
 
 
 class Hours:
-    """A clock whose time passes by sleeping alone, and by what the API lets pass."""
+    """A clock whose time passes by sleeping alone."""
 
     def __init__(self) -> None:
         self.at = 0.0
-        self.later: list[tuple[float, Callable[[], None]]] = []
 
     def clock(self) -> Clock:
         return Clock(lambda: self.at, self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.at += seconds
-        due = [act for at, act in self.later if at <= self.at]
-        self.later = [each for each in self.later if each[0] > self.at]
-        for act in due:
-            act()
-
-    def at_seconds(self, at: float, act: Callable[[], None]) -> None:
-        self.later.append((at, act))
-
-
-HOURS = Hours()
 
 
 @pytest.fixture
 def state() -> State:
-    made = State()
-    made.hold = HOURS.sleep
-    return made
+    return State()
 
 
 @pytest.fixture
@@ -61,67 +46,14 @@ def cluster(state: State) -> Iterator[Cluster]:
 
 
 def waited(cluster: Cluster, patience: Patience | None = None) -> Outcome:
-    return wait(cluster, "job", patience or Patience(100), lambda _: None, HOURS.clock())
+    return wait(cluster, "job", patience or Patience(100), lambda _: None, Hours().clock())
 
 
 def test_a_job_is_followed_to_its_end(state: State, cluster: Cluster) -> None:
     state.add(ray_job("job"), {}, status("Initializing"), RUNNING, status("Running", "SUCCEEDED"), DONE)
     told: list[str] = []
-    assert wait(cluster, "job", Patience(100), told.append, HOURS.clock()).kind.name == "succeeded"
+    assert wait(cluster, "job", Patience(100), told.append, Hours().clock()).kind.name == "succeeded"
     assert told == ["waiting for KubeRay", "Initializing", "Running/RUNNING", "Running/SUCCEEDED", "Complete/SUCCEEDED"]
-
-
-def watched(state: State) -> list[str]:
-    """The requests for the RayJob: "get", or the version that a watch goes on from."""
-    paths = [path for verb, path in state.calls if verb == "GET" and "/rayjobs" in path]
-    return [found[1] if (found := re.search(r"resourceVersion=(\d+)", path)) else "get" for path in paths]
-
-
-def test_a_job_is_read_once_and_then_watched_from_where_it_was(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), status("Initializing"), RUNNING, HOLD, status("Running", "SUCCEEDED"), DONE)
-    assert waited(cluster).kind.name == "succeeded"
-    assert watched(state) == ["get", "1", "2"]
-
-
-def test_a_version_that_the_api_knows_no_more_is_read_anew(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING, RUNNING, HOLD, DONE)
-    state.outdated = 1
-    assert waited(cluster).kind.name == "succeeded"
-    assert watched(state) == ["get", "1", "get", "2", "2"]
-
-
-def test_a_job_that_is_gone_when_it_is_read_anew_has_vanished(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING, None)
-    state.outdated = 1
-    assert waited(cluster).sentence == "the job is gone (it was deleted)"
-
-
-def test_a_watch_ends_with_the_time_that_a_job_was_given(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING)
-    begun = HOURS.at
-    assert waited(cluster, Patience(40)).kind.name == "timed_out"
-    assert 40 < HOURS.at - begun <= 41
-
-
-def test_an_api_that_ends_its_watches_at_once_is_asked_every_few_seconds(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING)
-    state.hold = lambda _: None
-    assert waited(cluster, Patience(30)).kind.name == "timed_out"
-    assert watched(state) == ["get", *["1"] * 12]
-
-
-def test_a_watch_that_is_refused_asks_for_the_right(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING)
-    state.answer("GET", ".*/rayjobs", 403, {})
-    with pytest.raises(AccessError, match="K8S_REFUSED"):
-        waited(cluster)
-
-
-def test_an_api_that_is_away_for_a_while_is_waited_for(state: State, cluster: Cluster) -> None:
-    state.add(ray_job("job"), RUNNING, DONE)
-    state.answer("GET", ".*/rayjobs", 503, {})
-    HOURS.at_seconds(HOURS.at + 20, state.answers.clear)
-    assert waited(cluster).kind.name == "succeeded"
 
 
 def test_a_job_that_is_not_there_has_vanished(cluster: Cluster) -> None:
@@ -168,10 +100,10 @@ def test_a_secret_that_does_not_exist_is_named(state: State, cluster: Cluster) -
 
 def test_what_a_job_waits_for_is_told_and_stands_behind_its_end(state: State, cluster: Cluster) -> None:
     late = status("Failed", reason="PreRunningDeadlineExceeded")
-    state.add(ray_job("job"), status("Initializing", rayClusterName="c"), HOLD, late)
+    state.add(ray_job("job"), *[status("Initializing", rayClusterName="c")] * 20, late)
     state.pods = [pod(reason="ImagePullBackOff")]
     told: list[str] = []
-    found = wait(cluster, "job", Patience(100), told.append, HOURS.clock())
+    found = wait(cluster, "job", Patience(100), told.append, Hours().clock())
     assert told == ["Initializing", "waits: ImagePullBackOff nowhere/clinray:1", "Failed"]
     assert found.detail == "PreRunningDeadlineExceeded; ImagePullBackOff nowhere/clinray:1"
 
@@ -234,7 +166,7 @@ def test_an_api_that_refuses_or_is_away_is_an_error_of_ours(
 
 
 def runner(cluster: Cluster, retries: int = 0, owner: Owner | None = None) -> Runner:
-    return Runner(cluster, Rules(retries, 100), lambda _: None, owner or Owner(), HOURS.clock())
+    return Runner(cluster, Rules(retries, 100), lambda _: None, owner or Owner(), Hours().clock())
 
 
 STAGES = ("identified", "validate", "deidentify")
@@ -334,44 +266,6 @@ def test_a_runner_that_is_started_again_says_what_the_stages_before_came_to(stat
     ]
 
 
-def test_what_stages_came_to_stands_on_the_job_behind_them(state: State, cluster: Cluster) -> None:
-    jobs = suspended(state)
-    state.scripts["r-identified-1-d"] = [DEFERRED]
-    runner(cluster).run(jobs)
-    noted = {name: job["metadata"].get("annotations", {}).get(BEFORE) for name, job in state.jobs.items()}
-    assert noted == {
-        "r-identified-1-d": None,
-        "r-validate-1-d": '{"identified": "deferred"}',
-        "r-deidentify-1-d": '{"identified": "deferred", "validate": "succeeded"}',
-    }
-
-
-@pytest.mark.parametrize("suffix", ["", "4711"])
-def test_a_stage_that_left_objects_is_told_when_its_job_is_gone(state: State, cluster: Cluster, suffix: str) -> None:
-    jobs = suspended(state)
-    first, last = (name_of_try(jobs[index], suffix, 1) for index in (0, -1))
-    state.default = [DONE]
-    state.scripts[first] = [DEFERRED]
-    assert [r.outcome.kind.name for r in runner(cluster).run(jobs, suffix)] == ["deferred", "succeeded", "succeeded"]
-    state.jobs = {last: state.jobs[last]}
-    again = runner(cluster).run(jobs, suffix)
-    assert [r.outcome.sentence for r in again] == [
-        "the job committed, and left objects for the next run (before this runner was started)",
-        "the job succeeded (before this runner was started)",
-        "the job succeeded",
-    ]
-
-
-@pytest.mark.parametrize("note", ["", "[]", "{", '{"identified": "failed"}'])
-def test_a_note_that_says_nothing_of_use_is_passed_over(state: State, cluster: Cluster, note: str) -> None:
-    jobs = suspended(state)
-    state.jobs["r-identified-1-d"]["spec"]["suspend"] = False
-    state.scripts["r-identified-1-d"] = [DEFERRED]
-    state.jobs["r-validate-1-d"]["spec"]["suspend"] = False
-    state.jobs["r-validate-1-d"]["metadata"]["annotations"] = {BEFORE: note}
-    assert [r.outcome.kind.name for r in runner(cluster).run(jobs)] == ["deferred", "succeeded", "succeeded"]
-
-
 def test_a_runner_that_is_started_again_goes_on_with_the_last_try(state: State, cluster: Cluster) -> None:
     state.add(ray_job("r-ingest-1-d-r2"), RUNNING, DONE)
     results = runner(cluster, retries=2).run([ray_job("r-ingest-1-d", suspend=True)])
@@ -406,7 +300,7 @@ def test_fresh_names_fit(name: str, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '[{"kind": "Pod"}]', "["])
-def test_a_file_without_rayjobs_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_file_without_rayjobs_is_refused(text: str, tmp_path) -> None:
     path = tmp_path / "rayjobs.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match="K8S_TEMPLATES"):
