@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from connectors.errors import AccessError, ConfigError, TransientError
 
 GROUP, VERSION, PLURAL = "ray.io", "v1", "rayjobs"
 REQUEST_SECONDS = 30
+GONE = 410
+"""The API's answer to a watch from a version that it knows no more."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 Object = Mapping[str, Any]
@@ -59,6 +62,47 @@ class Cluster:
                 GROUP, VERSION, self.namespace, PLURAL, label_selector=selector, _request_timeout=REQUEST_SECONDS
             )
         return sorted(found["items"], key=lambda job: str(job["metadata"]["name"]))
+
+    def listed(self, name: str) -> tuple[Object | None, str]:
+        """A RayJob, or None, and the version of the list that it was found by, from which a watch goes on."""
+        with said(f"rayjob {name}"):
+            found = self._custom.list_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                self.namespace,
+                PLURAL,
+                field_selector=f"metadata.name={name}",
+                _request_timeout=REQUEST_SECONDS,
+            )
+        return next(iter(found["items"]), None), str(found["metadata"]["resourceVersion"])
+
+    @contextlib.contextmanager
+    def watched(self, name: str, version: str, seconds: int) -> Iterator[Iterator[Object | None]]:
+        """The RayJob at each change after a version, None where it was deleted, until the API ends the watch: after so
+        many seconds, where it knows that version no more, or where the connection breaks."""
+        with said(f"watch of rayjob {name}"):
+            try:
+                answer = self._custom.list_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    self.namespace,
+                    PLURAL,
+                    field_selector=f"metadata.name={name}",
+                    resource_version=version,
+                    timeout_seconds=seconds,
+                    watch=True,
+                    _preload_content=False,
+                    _request_timeout=(REQUEST_SECONDS, seconds + REQUEST_SECONDS),
+                )
+            except ApiException as error:
+                if error.status != GONE:
+                    raise
+                answer = None
+        try:
+            yield _changes(name, answer or ())
+        finally:
+            if answer is not None:
+                answer.close()
 
     def create(self, job: Object) -> bool:
         """Makes a RayJob. Returns False where one of its name is there."""
@@ -150,6 +194,25 @@ class Cluster:
                     return ""
                 raise
         return str(text)
+
+
+def _changes(name: str, lines: Iterable[bytes]) -> Iterator[Object | None]:
+    """The RayJobs of a watch's events. What breaks off is a watch that has ended: the list behind it tells the rest."""
+    try:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                code = event["object"].get("code")
+                if code == GONE:
+                    return
+                with said(f"watch of rayjob {name}"):
+                    raise ApiException(status=code)
+            if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
+                yield None if event["type"] == "DELETED" else event["object"]
+    except urllib3.exceptions.HTTPError:
+        return
 
 
 @contextlib.contextmanager

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.errors import AccessError, ConfigError, TransientError
-from k8s.cluster import Cluster
+from k8s.cluster import Cluster, Object
 from k8s.outcome import OUTCOMES_OF_EXITS, Outcome, of_status, outcome
 
-EVERY_SECONDS = 3.0
-HINT_POLLS = 10
-"""Polls after which is told again what a job waits for."""
+WATCH_SECONDS = 30
+"""Longest watch: after it the job is listed anew."""
+HINT_SECONDS = 30.0
+"""After which is told again what a job waits for: no change of a RayJob tells it."""
+ROUND_SECONDS = 3.0
+"""Shortest time from list to list, where the API does not answer or ends its watches at once."""
 UNANSWERED = 20
-"""Polls without an answer after which the API is taken to be away for good."""
+"""Lists and watches refused one after the other, after which the API is taken to be away for good."""
 
 _ERROR = re.compile(r'^\{"error": \{"code": "([A-Z0-9_]+)"')
 
@@ -43,30 +48,50 @@ class Patience:
 def wait(cluster: Cluster, name: str, patience: Patience, seen: Seen, clock: Clock | None = None) -> Outcome:
     """The outcome of a RayJob. seen: told each new state. Raises AccessError, TransientError."""
     clock = clock or Clock()
-    begun, state, known, silent, hint, polls = clock.now(), "", False, 0, "", 0
+    begun, state, hint, told = clock.now(), "", "", clock.now()
+    with contextlib.closing(_looks(cluster, name, patience, clock)) as looks:
+        for job in looks:
+            if job is None:
+                break
+            status: Mapping[str, Any] = job.get("status") or {}
+            state = _told(status, state, seen)
+            if ended := of_status(status):
+                return _explained(cluster, name, ended, hint)
+            if given_up := _impatient(cluster, job, status, patience, clock.now() - begun):
+                return given_up
+            if clock.now() - told >= HINT_SECONDS:
+                hint, told = _hint(cluster, job, hint, seen), clock.now()
+    return outcome("vanished", "it was deleted" if state else "there is none of this name")
+
+
+def _looks(cluster: Cluster, name: str, patience: Patience, clock: Clock) -> Generator[Object | None, None, None]:
+    """A RayJob as it is listed, then at each change; None where it is not there. Listed anew whenever a watch ends.
+
+    Raises AccessError, and TransientError where the API is away for good.
+    """
+    begun, silent = clock.now(), 0
     while True:
+        since = clock.now()
         try:
-            job = cluster.ray_job(name)
+            job, version = cluster.listed(name)
+            yield job
+            with cluster.watched(name, version, _seconds(patience, clock.now() - begun)) as changes:
+                for change in changes:
+                    silent = 0
+                    yield change
             silent = 0
         except TransientError:
             silent += 1
             if silent >= UNANSWERED:
                 raise
-            clock.sleep(EVERY_SECONDS)
-            continue
-        if job is None:
-            return outcome("vanished", "it was deleted" if known else "there is none of this name")
-        known = True
-        status: Mapping[str, Any] = job.get("status") or {}
-        state = _told(status, state, seen)
-        waited = clock.now() - begun
-        if ended := of_status(status):
-            return _explained(cluster, name, ended, hint)
-        if given_up := _impatient(cluster, job, status, patience, waited):
-            return given_up
-        polls += 1
-        hint = _hint(cluster, job, hint, seen) if polls % HINT_POLLS == 0 else hint
-        clock.sleep(EVERY_SECONDS)
+        if (rest := since + ROUND_SECONDS - clock.now()) > 0:
+            clock.sleep(rest)
+
+
+def _seconds(patience: Patience, waited: float) -> int:
+    """Of a watch: it ends just behind the deadline that comes first, if no sooner."""
+    deadlines = [patience.seconds, *([] if patience.starting is None else [patience.starting])]
+    return min([WATCH_SECONDS, *(math.floor(at - waited) + 1 for at in deadlines if at >= waited)])
 
 
 def _hint(cluster: Cluster, job: Mapping[str, Any], before: str, seen: Seen) -> str:

@@ -1,42 +1,78 @@
-"""A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs."""
+"""A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs.
+
+A list shows the next step of a RayJob. A watch shows all steps up to a mark or the last one: GONE says that its version
+is known no more, BROKEN breaks off in the middle of an event. One that has nothing to show, as at HOLD, lets its time
+pass; one that had ends at once, so that no time passes which its reader has not come to.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import kubernetes
 
 from k8s.cluster import Cluster
+from k8s.waiting import Clock
 
 RAYJOBS = re.compile(r"/apis/ray\.io/v1/namespaces/lab/rayjobs(?:/([^/?]+))?")
 EVENTS = "/api/v1/namespaces/lab/events"
 PODS = re.compile(r"/api/v1/namespaces/lab/pods(?:/([^/?]+)/log)?")
+HOLD, GONE, BROKEN = "hold", "gone", "broken"
+Step = dict[str, Any] | str | None
+
+
+class Hours:
+    """A clock whose time passes by sleeping and by the watches that let it pass."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.later: list[tuple[float, Callable[[], None]]] = []
+
+    def at_seconds(self, at: float, act: Callable[[], None]) -> None:
+        """What happens at a certain time."""
+        self.later.append((at, act))
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.at, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+        for _, act in (due := [each for each in self.later if each[0] <= self.at]):
+            act()
+        self.later = [each for each in self.later if each not in due]
 
 
 class State:
-    """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever.
-    events: null where they may not be read."""
+    """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever;
+    a null deletes it. refuse, refuse_watches: code of the answer to what is read, to watches alone. events: null where
+    they may not be read."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
-        self.scripts: dict[str, list[dict[str, Any] | None]] = {}
-        self.default: list[dict[str, Any] | None] = [status("Complete", "SUCCEEDED")]
+        self.scripts: dict[str, list[Step]] = {}
+        self.default: list[Step] = [status("Complete", "SUCCEEDED")]
         self.pods: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] | None = []
         self.logs: dict[str, str] = {}
         self.pod_log = ""
         self.calls: list[tuple[str, str]] = []
         self.refuse = 0
+        self.refuse_watches = 0
         self.url = ""
+        self.hours = Hours()
+        self.version = 0
+        self.shown: set[str] = set()
         self.answers: list[tuple[str, re.Pattern[str], int, Any]] = []
 
-    def add(self, job: dict[str, Any], *script: dict[str, Any] | None) -> None:
+    def add(self, job: dict[str, Any], *script: Step) -> None:
         name = job["metadata"]["name"]
         self.jobs[name] = job
         self.scripts[name] = list(script) or list(self.default)
@@ -58,17 +94,59 @@ class State:
         if job is None:
             return None
         if job["spec"].get("suspend"):
-            return {**job, "status": status("Suspended")}
+            return self._versioned(job, status("Suspended"))
         script = self.scripts[name]
+        while isinstance(script[0], str):
+            script.pop(0)
+        if len(script) == 1:
+            self.shown.add(name)
         step = script.pop(0) if len(script) > 1 else script[0]
         if step is None:
             del self.jobs[name]
             return None
-        return {**job, "status": step}
+        return self._versioned(job, step)
+
+    def _versioned(self, job: dict[str, Any], shown: Any) -> dict[str, Any]:
+        self.version += 1
+        return {**job, "metadata": {**job["metadata"], "resourceVersion": str(self.version)}, "status": shown}
+
+    def listed(self, name: str | None) -> dict[str, Any]:
+        """The RayJobs, or the one of a name."""
+        names = [own for own in self.jobs if name in (None, own)]
+        items = [job for own in names if (job := self.seen(own))]
+        return {"metadata": {"resourceVersion": str(self.version)}, "items": items}
+
+    def watched(self, name: str, version: str, seconds: float) -> Iterator[dict[str, Any] | str]:
+        """The events of a watch; BROKEN where it breaks off."""
+        if version != str(self.version):
+            yield _gone()
+            return
+        quiet = True
+        while name in self.jobs and name not in self.shown and not self.jobs[name]["spec"].get("suspend"):
+            mark = self.scripts[name][0]
+            if isinstance(mark, str):
+                yield from {GONE: [_gone()], BROKEN: [BROKEN], HOLD: []}[mark]
+                quiet = quiet and mark == HOLD
+                break
+            before, found, quiet = self.jobs[name], self.seen(name), False
+            yield {"type": "MODIFIED" if found else "DELETED", "object": found or before}
+        if quiet:
+            self.hours.sleep(seconds)
+
+
+def _gone() -> dict[str, Any]:
+    return {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 
 
 def status(deployment: str, job: str = "", **more: Any) -> dict[str, Any]:
     return {"jobDeploymentStatus": deployment, "jobStatus": job, **more}
+
+
+DONE = status("Complete", "SUCCEEDED")
+RUNNING = status("Running", "RUNNING")
+LOST = status("Failed", "FAILED", reason="AppFailed")
+REFUSED = status("Failed", "FAILED", message="failed with exit code 2")
+DEFERRED = status("Failed", "FAILED", message="failed with exit code 3")
 
 
 def ray_job(name: str, stage: str = "ingest", *, suspend: bool = False) -> dict[str, Any]:
@@ -120,8 +198,14 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             if state.refuse:
                 self._answer(state.refuse, {})
             elif found := RAYJOBS.match(self.path):
-                if found[1] is None:
-                    self._answer(200, {"items": [job for name in list(state.jobs) if (job := state.seen(name))]})
+                query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+                name = query.get("fieldSelector", "=").partition("=")[2] or None
+                if "watch" in query and state.refuse_watches:
+                    self._answer(state.refuse_watches, {})
+                elif "watch" in query:
+                    self._watch(state.watched(str(name), query["resourceVersion"], float(query["timeoutSeconds"])))
+                elif found[1] is None:
+                    self._answer(200, state.listed(name))
                 else:
                     job = state.seen(found[1])
                     self._answer(200 if job else 404, job or {})
@@ -161,6 +245,25 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
 
         def _body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _watch(self, events: Iterator[dict[str, Any] | str]) -> None:
+            self.protocol_version, self.close_connection = "HTTP/1.1", True
+            self.send_response(200)
+            for header in (("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")):
+                self.send_header(*header)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):  # of a reader that has seen enough
+                self._send_chunks(events)
+
+        def _send_chunks(self, events: Iterator[dict[str, Any] | str]) -> None:
+            for event in events:
+                broken = event == BROKEN
+                text = b'{"type": "MOD' if broken else json.dumps(event).encode() + b"\n"
+                self.wfile.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
+                self.wfile.flush()
+                if broken:
+                    return
+            self.wfile.write(b"0\r\n\r\n")
 
         def _answer(self, code: int, content: Any) -> None:
             self._send(code, json.dumps(content).encode(), "application/json")
