@@ -19,6 +19,8 @@ from connectors.errors import AccessError, ConfigError, TransientError
 
 GROUP, VERSION, PLURAL = "ray.io", "v1", "rayjobs"
 REQUEST_SECONDS = 30
+SILENT_SECONDS = 86_400
+"""That a log may be silent while it is followed: as long as a run may take."""
 GONE = 410
 """The API's answer to a watch from a version that it knows no more."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -194,6 +196,28 @@ class Cluster:
                     return ""
                 raise
         return str(text)
+
+    def followed_log(self, pod: str, container: str, lines: int) -> Iterator[str]:
+        """The last lines of a container's log and those it gets, as they come, until it ends; none where it has not
+        begun."""
+        with said(f"log of pod {pod}"):
+            try:
+                answer = self.core.read_namespaced_pod_log(
+                    pod,
+                    self.namespace,
+                    container=container,
+                    tail_lines=lines,
+                    follow=True,
+                    _preload_content=False,
+                    _request_timeout=(REQUEST_SECONDS, SILENT_SECONDS),
+                )
+            except ApiException as error:
+                if error.status in (400, 404):
+                    return
+                raise
+            with contextlib.closing(answer):
+                for line in answer:
+                    yield line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _changes(name: str, lines: Iterable[bytes]) -> Iterator[Object | None]:

@@ -53,7 +53,7 @@ class Hours:
 class State:
     """What the server knows. scripts: statuses of a RayJob by name, each shown once, the last one for ever;
     a null deletes it. refuse, refuse_watches: code of the answer to what is read, to watches alone. events: null where
-    they may not be read."""
+    they may not be read. last_line: set where a log that is followed comes to its end."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -63,6 +63,8 @@ class State:
         self.events: list[dict[str, Any]] | None = []
         self.logs: dict[str, str] = {}
         self.pod_log = ""
+        self.last_line = threading.Event()
+        self.last_line.set()
         self.calls: list[tuple[str, str]] = []
         self.refuse = 0
         self.refuse_watches = 0
@@ -109,6 +111,12 @@ class State:
     def _versioned(self, job: dict[str, Any], shown: Any) -> dict[str, Any]:
         self.version += 1
         return {**job, "metadata": {**job["metadata"], "resourceVersion": str(self.version)}, "status": shown}
+
+    def labelled(self, selector: str) -> list[dict[str, Any]]:
+        """The pods that a selector asks for; one without labels is found by each."""
+        wanted = dict(part.split("=") for part in selector.split(",") if part)
+        labels = ((pod, pod["metadata"].get("labels")) for pod in self.pods)
+        return [pod for pod, own in labels if own is None or wanted.items() <= own.items()]
 
     def listed(self, name: str | None) -> dict[str, Any]:
         """The RayJobs, or the one of a name."""
@@ -198,7 +206,7 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             if state.refuse:
                 self._answer(state.refuse, {})
             elif found := RAYJOBS.match(self.path):
-                query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+                query = self._query()
                 name = query.get("fieldSelector", "=").partition("=")[2] or None
                 if "watch" in query and state.refuse_watches:
                     self._answer(state.refuse_watches, {})
@@ -211,7 +219,9 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                     self._answer(200 if job else 404, job or {})
             elif found := PODS.match(self.path):
                 if found[1] is None:
-                    self._answer(200, {"items": state.pods})
+                    self._answer(200, {"items": state.labelled(self._query().get("labelSelector", ""))})
+                elif "follow=true" in self.path.lower():
+                    self._follow(state.logs.get(found[1], state.pod_log))
                 else:
                     self._text(state.logs.get(found[1], state.pod_log))
             elif self.path.startswith(EVENTS):
@@ -243,27 +253,42 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
             self._answer(200 if state.jobs.pop(name, None) else 404, {})
 
+        def _query(self) -> dict[str, str]:
+            return {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+
         def _body(self) -> Any:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def _watch(self, events: Iterator[dict[str, Any] | str]) -> None:
+            self._send_chunks(
+                "application/json",
+                (b'{"type": "MOD' if event == BROKEN else json.dumps(event).encode() + b"\n" for event in events),
+            )
+
+        def _follow(self, text: str) -> None:
+            """A log whose last line comes when the test lets it."""
+
+            def lines() -> Iterator[bytes]:
+                *first, last = text.encode().splitlines(keepends=True)
+                yield from first
+                state.last_line.wait(10)
+                yield last
+
+            self._send_chunks("text/plain", lines())
+
+        def _send_chunks(self, kind: str, chunks: Iterator[bytes]) -> None:
+            """A body as it comes; what is no whole line breaks it off."""
             self.protocol_version, self.close_connection = "HTTP/1.1", True
             self.send_response(200)
-            for header in (("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")):
+            for header in (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close")):
                 self.send_header(*header)
             self.end_headers()
             with contextlib.suppress(ConnectionError):  # of a reader that has seen enough
-                self._send_chunks(events)
-
-        def _send_chunks(self, events: Iterator[dict[str, Any] | str]) -> None:
-            for event in events:
-                broken = event == BROKEN
-                text = b'{"type": "MOD' if broken else json.dumps(event).encode() + b"\n"
-                self.wfile.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
-                self.wfile.flush()
-                if broken:
-                    return
-            self.wfile.write(b"0\r\n\r\n")
+                for chunk in chunks:
+                    self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                    if not chunk.endswith(b"\n"):
+                        return
+                self.wfile.write(b"0\r\n\r\n")
 
         def _answer(self, code: int, content: Any) -> None:
             self._send(code, json.dumps(content).encode(), "application/json")

@@ -12,6 +12,7 @@ import yaml
 from api_server import State, api, ray_job, status
 from typer.testing import CliRunner, Result
 
+from connectors.errors import TransientError
 from k8s.__main__ import app
 
 VALUES = str(Path(__file__).parents[2] / "helm" / "clinray" / "ci" / "standalone-values.yaml")
@@ -132,11 +133,90 @@ def test_wait_says_the_result_as_json(state: State, call: Call) -> None:
     assert done.exit_code == 11
 
 
+def pod(name: str, container: str, made: int = 0, **labels: str) -> dict[str, Any]:
+    metadata = {"name": name, "labels": labels, "creationTimestamp": f"2026-01-01T00:00:{made:02}Z"}
+    return {"metadata": metadata, "spec": {"containers": [{"name": container}]}}
+
+
+def with_logs(state: State) -> None:
+    """A RayJob whose submitter's pod was made twice; the newer one comes first by name."""
+    state.add(ray_job("job"), status("Running", "RUNNING", rayClusterName="c"))
+    of_job, of_head = {"job-name": "job"}, {"ray.io/cluster": "c", "ray.io/node-type": "head"}
+    state.pods = [pod("job-b", "submitter", 1, **of_job), pod("job-x", "submitter", 0, **of_job)]
+    state.pods.append(pod("c-head", "ray-head", **of_head))
+    state.logs = {"job-x": "one\ntwo\n", "job-b": "{}\n\nthree\n", "c-head": "begun\n"}
+
+
 def test_logs_show_what_the_driver_printed(state: State, call: Call) -> None:
+    with_logs(state)
+    assert call("logs", "job").stdout == "== job-x\none\ntwo\n== job-b\n{}\n\nthree\n"
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_logs_are_one_json_object(state: State, call: Call, follow: list[str]) -> None:
+    with_logs(state)
+    done = call("logs", "job", "--json", *follow)
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        0,
+        {
+            "job": "job",
+            "pods": [
+                {"pod": "job-x", "role": "submitter", "lines": ["one", "two"]},
+                {"pod": "job-b", "role": "submitter", "lines": ["{}", "", "three"]},
+            ],
+        },
+    )
+
+
+def test_the_keys_of_logs_stand_on_their_page(state: State, call: Call) -> None:
+    with_logs(state)
+    said = json.loads(call("logs", "job", "--json").stdout)
+    page = (Path(__file__).parents[2] / "docs" / "kubernetes-client.md").read_text(encoding="utf-8")
+    assert [key for key in [*said, *said["pods"][0]] if f"\n| `{key}` | " not in page] == []
+
+
+def test_logs_of_the_head_have_a_role_of_their_own(state: State, call: Call) -> None:
+    with_logs(state)
+    pods = json.loads(call("logs", "job", "--head", "--json").stdout)["pods"]
+    assert [(each["pod"], each["role"]) for each in pods] == [
+        ("c-head", "head"),
+        ("job-x", "submitter"),
+        ("job-b", "submitter"),
+    ]
+    assert pods[0]["lines"] == ["begun"]
+
+
+def test_logs_of_a_job_without_pods_are_empty(state: State, call: Call) -> None:
     state.add(ray_job("job"))
-    state.pods = [{"metadata": {"name": "job-x"}, "spec": {"containers": [{"name": "submitter"}]}}]
-    state.logs["job-x"] = "one\ntwo\n"
-    assert call("logs", "job").stdout == "== job-x\none\ntwo\n"
+    assert call("logs", "job").stdout == "no pod has begun yet\n"
+    assert json.loads(call("logs", "job", "--follow", "--json").stdout) == {"job": "job", "pods": []}
+
+
+def test_only_the_newest_submitters_log_is_followed(state: State, call: Call) -> None:
+    with_logs(state)
+    assert call("logs", "job", "--head", "-f", "--lines", 7).stdout.splitlines()[-1] == "three"
+    asked = [path.partition("?") for _, path in state.calls if "/log?" in path]
+    assert [path.split("/")[-2] for path, _, query in asked if "follow" in query] == ["job-b"]
+    assert [path.split("/")[-2] for path, _, query in asked if "tailLines=7" in query] == ["c-head", "job-x", "job-b"]
+
+
+def test_a_log_that_is_followed_comes_line_by_line(state: State) -> None:
+    state.logs = {"job-x": "one\ntwo\n"}
+    state.last_line.clear()
+    with api(state) as cluster:
+        lines = cluster.followed_log("job-x", "submitter", 200)
+        assert next(lines) == "one"
+        state.last_line.set()
+        assert list(lines) == ["two"]
+
+
+def test_a_log_that_breaks_off_is_an_error(state: State) -> None:
+    state.logs = {"job-x": "one\ntw"}
+    with api(state) as cluster:
+        lines = cluster.followed_log("job-x", "submitter", 200)
+        assert next(lines) == "one"
+        with pytest.raises(TransientError, match="the cluster does not answer for log of pod job-x"):
+            list(lines)
 
 
 def test_logs_of_no_job_are_a_mistake(call: Call) -> None:
