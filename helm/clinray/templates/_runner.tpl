@@ -23,7 +23,7 @@ podFailurePolicy:
   rules:
     - action: Ignore
       onPodConditions:
-        - type: DisruptionTarget
+        - {type: DisruptionTarget, status: "True"}
     - action: FailJob
       onExitCodes:
         containerName: runner
