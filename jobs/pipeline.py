@@ -16,6 +16,7 @@ from jobs.leaves import Failure, Leaves
 from jobs.metrics import Measure, metrics
 from jobs.plan import Bundle
 from jobs.work import Known, Work
+from jobs.worker_memory import keep_memory
 
 TASK_RETRIES = 3
 """How often Ray starts a task again whose worker died. Errors of the task itself come back as a Failure."""
@@ -82,6 +83,7 @@ def _window() -> int:
 
 
 def _task(bundle: Bundle, shared: tuple[Work, Known | None]) -> Leaves | Failure:
+    keep_memory()
     return guarded(bundle, *shared)
 
 

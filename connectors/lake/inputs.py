@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from connectors.digests import sha256_spans
 from connectors.lake.files import read_parquet
 from connectors.lake.layout import inputs_key, leaves_key
-from connectors.lake.parts import WRITER, Part
+from connectors.lake.parts import WRITER, ZSTD, Part
 from connectors.storage import Store
 
 INPUTS = pa.schema(
@@ -78,7 +78,7 @@ def put_leaves(store: Store, parts: Iterable[Part], removed: Iterable[str] = ())
 
 def _put(store: Store, table: pa.Table, key: Callable[[str], str]) -> str:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **{**WRITER, "store_schema": True}, use_dictionary=True, write_statistics=False)
+    pq.write_table(table, sink, **{**WRITER, "store_schema": True, **ZSTD}, use_dictionary=True, write_statistics=False)
     data = sink.getvalue().to_pybytes()
     digest = hashlib.sha256(data).hexdigest()
     store.put_if_absent(key(digest), data)

@@ -25,11 +25,12 @@ GROUP_BYTES = 64 << 20
 
 TARGET_BYTES = 128 << 20
 
+DIGESTS = frozenset({"_record_id"})
+"""Columns of digests: no two values share anything that a compressor could find."""
+
 WRITER = {
     "version": "2.6",
     "data_page_version": "1.0",
-    "compression": "zstd",
-    "compression_level": 1,
     "dictionary_pagesize_limit": 1 << 20,
     "data_page_size": 1 << 20,
     "write_batch_size": 1024,
@@ -44,6 +45,8 @@ WRITER = {
     "store_decimal_as_integer": False,
 }
 """The options of the writer that are the same for every column; `writer_options` adds those that follow from types."""
+
+ZSTD = {"compression": "zstd", "compression_level": 1}
 
 _BUNDLE = re.compile(r"[0-9a-z]{1,64}")
 _DIGITS = 16
@@ -89,7 +92,6 @@ class PartWriter:
         self._folder = table_path(zone, table)
         self._schema = plain(schema)
         self._target = target_bytes
-        self._options = writer_options(self._schema)
         self._pending: list[pa.Table] = []
         self._held = 0
         self._sink: pa.BufferOutputStream | None = None
@@ -126,7 +128,7 @@ class PartWriter:
     def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
             self._sink = pa.BufferOutputStream()
-            self._writer = pq.ParquetWriter(self._sink, self._schema, **self._options)
+            self._writer = pq.ParquetWriter(self._sink, self._schema, **writer_options(self._schema, unsent(group)))
         self._writer.write_table(group, row_group_size=group.num_rows)
         self._rows += group.num_rows
         if self._sink is not None and self._sink.tell() >= self._target:
@@ -145,19 +147,58 @@ class PartWriter:
         self._writer, self._sink, self._rows = None, None, 0
 
 
-@lru_cache(maxsize=256)
-def writer_options(schema: pa.Schema) -> Mapping[str, Any]:
-    """Every option of the Parquet writer that has a say in the bytes of a part.
+def unsent(group: pa.Table) -> frozenset[str]:
+    """Names of the columns that have no value in any row."""
+    return frozenset(name for name, column in zip(group.column_names, group.columns, strict=True) if _is_null(column))
 
-    Text and fractions are written through a dictionary (codes, units, tokens of a patient repeat), other types plain.
-    Statistics are kept for types of fixed width and for `_object`; of other text they would exclude nothing.
+
+def _is_null(column: pa.ChunkedArray) -> bool:
+    return bool(column.null_count == len(column))
+
+
+@lru_cache(maxsize=256)
+def writer_options(schema: pa.Schema, unsent: frozenset[str]) -> Mapping[str, Any]:
+    """Every option of the Parquet writer that has a say in the bytes of a part. unsent: columns without a value in
+    the part's first row group.
+
+    Text and fractions are written through a dictionary (codes, units, tokens of a patient repeat), whole numbers and
+    times as packed differences, other types plain. zstd at level 1 goes over what it can make smaller: not over
+    differences that are packed already, digests and columns without a value. Statistics are kept for types of fixed
+    width and for `_object`; of other text they would exclude nothing.
     """
-    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
-    text = [name for name, kind in leaves if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
-    wide = [name for name, kind in leaves if pa.types.is_binary(kind) or pa.types.is_large_binary(kind)]
-    fractions = [name for name, kind in leaves if pa.types.is_floating(kind)]
-    measured = [name for name, _ in leaves if name == "_object" or name not in {*text, *wide}]
-    return {**WRITER, "use_dictionary": [*text, *fractions], "write_statistics": measured}
+    leaves = leaves_of(schema)
+    packed = [name for name, kind in leaves if _is_whole(kind)]
+    as_they_stand = {*packed, *unsent, *DIGESTS}
+    through = [name for name, kind in leaves if _repeats(kind) and name not in unsent]
+    return {
+        **WRITER,
+        "compression": {name: "none" if name in as_they_stand else ZSTD["compression"] for name, _ in leaves},
+        "compression_level": {name: ZSTD["compression_level"] for name, _ in leaves if name not in as_they_stand},
+        "use_dictionary": through,
+        "column_encoding": dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
+        "write_statistics": [name for name, kind in leaves if name == "_object" or not _is_text(kind)],
+    }
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(
+        holds(kind)
+        for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    )
+
+
+def _repeats(kind: pa.DataType) -> bool:
+    return any(holds(kind) for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_floating))
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    return any(holds(kind) for holds in (pa.types.is_integer, pa.types.is_temporal))
+
+
+@lru_cache(maxsize=256)
+def leaves_of(schema: pa.Schema) -> tuple[tuple[str, pa.DataType], ...]:
+    """The columns that Parquet makes of a schema: path and type."""
+    return tuple(leaf for field in schema for leaf in _leaves(field.name, field.type))
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

@@ -71,6 +71,33 @@ def test_a_part_says_what_its_file_is(tmp_path):
     assert pq.read_table(tmp_path / part.path).cast(SCHEMA).to_pylist() == table(1000).to_pylist()
 
 
+def test_a_compressor_goes_only_over_what_it_can_make_smaller(tmp_path):
+    schema = pa.schema([("text", pa.string()), ("unsent", pa.string()), ("at", pa.timestamp("us", "UTC"))])
+    schema = schema.append(pa.field("count", pa.int32())).append(pa.field("_record_id", pa.binary()))
+    rows = pa.table([["a"] * 9, [None] * 9, range(9), range(9), [bytes([n]) * 32 for n in range(9)]], schema=schema)
+    writer = PartWriter(open_store(str(tmp_path)), "deidentified", "rows", "b0", schema)
+    writer.write(rows)
+    (part,) = writer.close()
+    group = pq.ParquetFile(tmp_path / part.path).metadata.row_group(0)
+    columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+    assert {name: column.compression for name, column in columns.items()} == {
+        "text": "ZSTD",
+        "unsent": "UNCOMPRESSED",
+        "at": "UNCOMPRESSED",
+        "count": "UNCOMPRESSED",
+        "_record_id": "UNCOMPRESSED",
+    }
+    assert [name for name, column in columns.items() if "DELTA_BINARY_PACKED" in column.encodings] == ["at", "count"]
+    assert [name for name, column in columns.items() if column.has_dictionary_page] == ["text"]
+
+
+def test_a_column_that_is_first_sent_in_a_later_row_group_is_written_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "GROUP_ROWS", 100)
+    rows = table(200).set_column(0, SCHEMA.field("text"), [[None] * 100 + [f"late {n}" for n in range(100)]])
+    (part,) = written(tmp_path, [rows])
+    assert pq.read_table(tmp_path / part.path).cast(SCHEMA).to_pylist() == rows.to_pylist()
+
+
 def test_a_part_ends_after_the_row_group_that_reaches_its_size(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "GROUP_ROWS", 100)
     found = written(tmp_path, [table(1000)], target_bytes=1)
