@@ -1,8 +1,8 @@
 """A small Kubernetes API over HTTP: RayJobs whose status goes through a list of steps, pods and their logs.
 
 A list shows the next step of a RayJob. A watch shows all steps up to a mark or the last one: GONE says that its version
-is known no more, BROKEN breaks off in the middle of an event. One that has nothing to show, as at HOLD, lets its time
-pass; one that had ends at once, so that no time passes which its reader has not come to.
+is known no more, FAULT that the server fails, BROKEN breaks off inside an event. One that has nothing to show,
+as at HOLD, lets its time pass; one that had ends at once, so that no time passes which its reader has not come to.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from k8s.waiting import Clock
 RAYJOBS = re.compile(r"/apis/ray\.io/v1/namespaces/lab/rayjobs(?:/([^/?]+))?")
 EVENTS = "/api/v1/namespaces/lab/events"
 PODS = re.compile(r"/api/v1/namespaces/lab/pods(?:/([^/?]+)/log)?")
-HOLD, GONE, BROKEN = "hold", "gone", "broken"
+HOLD, GONE, FAULT, BROKEN = "hold", "gone", "fault", "broken"
 Step = dict[str, Any] | str | None
 
 
@@ -127,13 +127,13 @@ class State:
     def watched(self, name: str, version: str, seconds: float) -> Iterator[dict[str, Any] | str]:
         """The events of a watch; BROKEN where it breaks off."""
         if version != str(self.version):
-            yield _gone()
+            yield _error(410)
             return
         quiet = True
         while name in self.jobs and name not in self.shown and not self.jobs[name]["spec"].get("suspend"):
             mark = self.scripts[name][0]
             if isinstance(mark, str):
-                yield from {GONE: [_gone()], BROKEN: [BROKEN], HOLD: []}[mark]
+                yield from {GONE: [_error(410)], FAULT: [_error(500)], BROKEN: [BROKEN], HOLD: []}[mark]
                 quiet = quiet and mark == HOLD
                 break
             before, found, quiet = self.jobs[name], self.seen(name), False
@@ -142,8 +142,8 @@ class State:
             self.hours.sleep(seconds)
 
 
-def _gone() -> dict[str, Any]:
-    return {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+def _error(code: int) -> dict[str, Any]:
+    return {"type": "ERROR", "object": {"kind": "Status", "code": code, "message": "not for users"}}
 
 
 def status(deployment: str, job: str = "", **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from api_server import BROKEN, DONE, GONE, HOLD, REFUSED, RUNNING, State, api, ray_job, status
+from api_server import BROKEN, DONE, FAULT, GONE, HOLD, REFUSED, RUNNING, State, api, ray_job, status
 
 from connectors.errors import AccessError, TransientError
 from k8s.cluster import Cluster
@@ -159,7 +159,7 @@ def test_a_job_is_listed_once_and_then_watched(state: State, cluster: Cluster) -
     assert state.hours.at == 0
 
 
-@pytest.mark.parametrize(("mark", "seconds"), [(HOLD, 30), (GONE, 3), (BROKEN, 3)])
+@pytest.mark.parametrize(("mark", "seconds"), [(HOLD, 30), (GONE, 3), (FAULT, 3), (BROKEN, 3)])
 def test_a_watch_that_ends_is_followed_by_a_list(state: State, cluster: Cluster, mark: str, seconds: float) -> None:
     state.add(ray_job("job"), RUNNING, mark, RUNNING, DONE)
     assert waited(state, cluster).kind.name == "succeeded"
@@ -207,6 +207,13 @@ def test_an_api_that_opens_no_watch_is_away_for_good(state: State, cluster: Clus
     with pytest.raises(TransientError, match="K8S_UNAVAILABLE"):
         waited(state, cluster)
     assert requests(state) == ["list", "30"] * 20
+
+
+def test_an_api_whose_watches_all_fail_is_away_for_good(state: State, cluster: Cluster) -> None:
+    state.add(ray_job("job"), *[RUNNING, FAULT] * 20, RUNNING)
+    with pytest.raises(TransientError, match="the cluster answered 500 for watch of rayjob job"):
+        waited(state, cluster)
+    assert requests(state).count("list") == 20
 
 
 def test_a_watch_that_is_refused_asks_for_the_right(state: State, cluster: Cluster) -> None:
