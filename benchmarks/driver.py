@@ -34,7 +34,7 @@ ZONE = "deidentified"
 TABLES = tuple(f"table_{n:02}" for n in range(10))
 SCHEMA = pa.schema([pa.field("value", pa.int64())])
 OBJECT_BYTES, PAGE = 100_000_000, 1_000
-OBJECTS_OF_A_BUNDLE, COMMIT_EVERY = 100, 1024
+OBJECTS_OF_A_BUNDLE, COMMIT_EVERY = 10, 1024
 FILE = Path(__file__).with_name("driver.json")
 
 
@@ -174,7 +174,7 @@ def held(count: int = 20_000) -> dict[str, float]:
 
 
 def submitting(count: int) -> dict[str, float]:
-    """Seconds that Ray takes to carry so many empty tasks with leaves of a hundred objects to two workers and back."""
+    """Seconds that Ray takes to carry so many empty tasks with leaves of ten objects and as many parts to two workers and back."""
     import logging
 
     import ray

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_run_of_objects_that_are_made_up_commits_every_part(tmp_path: Path) -> None:
     said = driver.measure(200, tmp_path)
-    assert (said["objects"], said["bundles"], said["parts"], said["commits"]) == (200, 2, 20, 1)
+    assert (said["objects"], said["bundles"], said["parts"], said["commits"]) == (200, 20, 200, 1)
     assert said["delta_log_files_of_a_table"] == 2
 
 
