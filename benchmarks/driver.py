@@ -174,7 +174,7 @@ def held(count: int = 20_000) -> dict[str, float]:
 
 
 def submitting(count: int) -> dict[str, float]:
-    """Seconds that Ray takes to carry so many empty tasks with leaves of ten objects and as many parts to two workers and back."""
+    """Seconds that Ray takes to carry so many empty tasks, with leaves of ten objects and ten parts, to two workers."""
     import logging
 
     import ray

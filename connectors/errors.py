@@ -70,6 +70,10 @@ class ObjectChanged(TransientError):  # noqa: N818 - it says what happened
     """The object is no longer the listed version, or is gone: deferred without a retry."""
 
 
+class ObjectRefused(TransientError):  # noqa: N818 - it says what happened
+    """The object may not be read: deferred without a retry, because its neighbours may be."""
+
+
 class RecordError(ClinrayError):
     """One record cannot be read: it is quarantined with its code and offset, its neighbours go on."""
 

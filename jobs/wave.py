@@ -18,6 +18,7 @@ from jobs.plan import Bundle
 from jobs.progress import Progress
 from jobs.work import Known, Work
 
+REFUSED = "OBJECT_REFUSED"
 Counts = dict[str, dict[str, int]]
 Execute = Callable[[Iterable[Bundle], Work, Known | None], Iterator[Leaves | Failure]]
 
@@ -74,13 +75,15 @@ class Committer:
     def commit(self, waves: Iterable[Wave]) -> list[Committed]:
         """Work on the bundles of each wave until an entry holds them, or others took them all.
 
+        Nothing is committed where none of the objects may be read, as far as the first wave goes.
         With a limit of quarantined records the first entry is made when all waves were worked on and the limit holds
         for the run. Raises LimitExceeded, and then nothing is committed; AccessError, ConfigError, FaultError,
         LakeError and TransientError, and then the waves that were committed before stay.
         """
+        reached = _reached(self._worked_on(wave) for wave in waves)
         if self.max_quarantine is None:
-            return [_told(self._commit(self._worked_on(wave))) for wave in waves]
-        worked = [self._worked_on(wave) for wave in waves]
+            return [_told(self._commit(wave)) for wave in reached]
+        worked = list(reached)
         self._check_limit(self.max_quarantine, [outcome for wave in worked for outcome in wave.settled().outcomes])
         return [_told(self._commit(wave)) for wave in worked]
 
@@ -149,6 +152,17 @@ class Committer:
             f"{quarantined} of {read} records would be quarantined, more than the limit of {limit:g} of them; "
             "nothing was committed",
         )
+
+
+def _reached(worked: Iterable[Wave]) -> Iterator[Wave]:
+    """The waves. Raises AccessError where nothing that was listed may be read: the run's rights are wrong."""
+    for number, wave in enumerate(worked):
+        outcomes = wave.settled().outcomes
+        if number == 0 and outcomes and not wave.done and all(o.code == REFUSED for o in outcomes):
+            first = outcomes[0].object.uri
+            sentence = f"none of {len(outcomes)} objects may be read, {first} the first: check credentials and rights"
+            raise AccessError("STORE_REFUSED", sentence)
+        yield wave
 
 
 def _told(committed: Committed) -> Committed:

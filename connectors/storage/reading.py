@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Protocol
 
 from connectors.contract import Piece, RawObject
-from connectors.errors import ClinrayError, ObjectChanged, RecordError, TransientError
+from connectors.errors import AccessError, ClinrayError, ObjectChanged, ObjectRefused, RecordError, TransientError
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
 from connectors.storage.opening import Roots
 from connectors.storage.options import StorageOptions
@@ -21,6 +21,8 @@ from connectors.storage.store import BLOCK_BYTES
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
 _HELD_BYTES = 32 << 20
+_OF_ONE_OBJECT = ("STORE_REFUSED", "STORE_PATH")
+"""Refusals that may concern one object among others that can be read; any other concerns all of a store."""
 
 
 class Wanted(Protocol):
@@ -50,9 +52,9 @@ class Reading:
     """One reading of a bundle.
 
     digests: ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read.
-    failures: ordinal → why a span could not be read: ObjectChanged, TransientError, or RecordError where it cannot be
-        decompressed. What fails before its piece is handed out is left out of the pieces; what fails later raises that
-        error out of the piece's blocks too.
+    failures: ordinal → why a span could not be read: ObjectChanged, ObjectRefused, TransientError, or RecordError where
+        it cannot be decompressed. What fails before its piece is handed out is left out of the pieces; what fails later
+        raises that error out of the piece's blocks too.
     """
 
     def __init__(
@@ -101,8 +103,8 @@ class Reading:
         span = self._spans[ordinal]
         try:
             yield self._range(ordinal, span) if not _whole(span) else self._object(ordinal, span.object, fetch)
-        except (TransientError, RecordError) as error:
-            self.failures[ordinal] = error
+        except (TransientError, RecordError, AccessError) as error:
+            self.failures[ordinal] = _of_span(error)
 
     def _object(self, ordinal: int, raw: RawObject, fetch: Future[bytes] | None) -> Piece:
         """The piece of a whole object. Its first bytes are read here, a small object entirely."""
@@ -171,19 +173,25 @@ class Reading:
         try:
             yield from blocks
         except ClinrayError as error:
-            self.failures[ordinal] = error
-            raise
+            failure = self.failures[ordinal] = _of_span(error)
+            raise failure from None
 
 
 def splittable(raw: RawObject, options: StorageOptions) -> bool:
     """Whether an object may be read in ranges as far as compression goes: neither name nor first bytes speak of it.
 
-    Raises ObjectChanged, TransientError, AccessError.
+    An object that may not be read is left to its reading, which says so. Raises ObjectChanged, TransientError,
+    AccessError.
     """
     if kind_by_name(raw.uri):
         return False
     store, key = Roots(options).locate(raw.uri)
-    return kind(store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)) is None
+    try:
+        head = store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)
+    except AccessError as error:
+        _of_span(error)
+        return False
+    return kind(head) is None
 
 
 def readable(raw: RawObject, options: StorageOptions) -> Iterator[bytes]:
@@ -211,6 +219,15 @@ def _decoded(found: str, stored: Iterator[bytes], expansion: Expansion, uri: str
         # The rest is read for the hash alone: the quarantine names what was received.
         deque(stored, maxlen=0)
         raise
+
+
+def _of_span(error: ClinrayError) -> ClinrayError:
+    """Why a span could not be read. Raises the error where it says that none can be."""
+    if not isinstance(error, AccessError):
+        return error
+    if error.code not in _OF_ONE_OBJECT:
+        raise error
+    return ObjectRefused("OBJECT_REFUSED", error.message)
 
 
 def _whole(span: Wanted) -> bool:

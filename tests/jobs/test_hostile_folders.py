@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,16 +195,43 @@ def test_bad_objects_in_ranges_give_the_rows_of_the_whole(tmp_path: Path) -> Non
     assert everything(tmp_path / "split") == everything(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("shut", ["b.hl7", "folder"])
-def test_what_this_user_may_not_read_stops_the_run_before_a_row_is_written(tmp_path: Path, shut: str) -> None:
+@pytest.fixture
+def shut(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Takes the right to read a file or folder of a source of three messages; the path that is shut."""
     files = {"a.hl7": written(good("1"), 1), "b.hl7": written(good("2"), 1), "folder/c.hl7": written(good("3"), 1)}
-    source = fill(tmp_path / "in", files)
-    (source / shut).chmod(0)
-    if os.access(source / shut, os.R_OK):
-        pytest.skip("this user may read every file")
-    ended = clinray(str(source), str(tmp_path / "lake"), tmp_path / "keys")
-    (source / shut).chmod(0o700)
-    place = source / shut
+    source, closed = fill(tmp_path / "in", files), []
+
+    def close(name: str) -> Path:
+        place = source / name
+        closed.append(place)
+        place.chmod(0)
+        if os.access(place, os.R_OK):
+            pytest.skip("this user may read every file")
+        return place
+
+    yield close
+    for place in closed:
+        place.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_read_stops_the_run_before_a_row_is_written(
+    tmp_path: Path, shut: Callable[[str], Path]
+) -> None:
+    place = shut("folder")
+    ended = clinray(str(tmp_path / "in"), str(tmp_path / "lake"), tmp_path / "keys")
     sentence = f"clinray: STORE_REFUSED: {place} may not be read or written by this user\n"
     assert (ended.returncode, ended.stderr.decode()) == (2, sentence)
     assert not (tmp_path / "lake").exists() or parts(tmp_path / "lake") == {}
+
+
+def test_a_file_that_may_not_be_read_is_left_for_the_next_run_and_costs_no_other(
+    tmp_path: Path, shut: Callable[[str], Path]
+) -> None:
+    place = shut("b.hl7")
+    ended = clinray(str(tmp_path / "in"), str(tmp_path / "lake"), tmp_path / "keys")
+    report = json.loads(ended.stdout)
+    assert (ended.returncode, report["deferred"], report["records"]["written"]) == (3, {"OBJECT_REFUSED": 1}, 2)
+    place.chmod(0o600)
+    again = clinray(str(tmp_path / "in"), str(tmp_path / "lake"), tmp_path / "keys")
+    report = json.loads(again.stdout)
+    assert (again.returncode, report["deferred"], report["records"]["written"]) == (0, {}, 1)
