@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import os
+import secrets
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 
 import ray
@@ -34,6 +36,7 @@ def cluster(cpus: int | None) -> Iterator[None]:
         return
     address = ray_address()
     if address is None:
+        _give_token()
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
         ray.init(address="local", num_cpus=cpus, **quiet)
     else:
@@ -42,6 +45,14 @@ def cluster(cpus: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _give_token(environment: MutableMapping[str, str] = os.environ) -> None:
+    """A token for a local Ray, unless there is one: else Ray writes one that every user of the machine may read into
+    the home folder, and cannot begin where that folder cannot be written."""
+    given = environment.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+    if not given and not os.path.isfile(os.path.expanduser("~/.ray/auth_token")):  # noqa: PTH111, PTH113 - never raise
+        environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
