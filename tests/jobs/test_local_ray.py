@@ -13,7 +13,6 @@ from running import file_of, write
 
 from jobs.pipeline import _give_token
 
-
 STARTS_A_RAY = """
 from jobs.run import executor
 with executor(1):
