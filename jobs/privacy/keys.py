@@ -123,10 +123,13 @@ def initialise(folder: Path) -> KeyPaths:
     """Makes a data key and a signing key in `folder` where they are missing; an existing key is never touched. The
     public file of a signing key that is gone gets a name of its own: it still proves what that key signed.
 
-    Raises AccessError where the folder cannot be written.
+    Raises AccessError where the folder cannot be written, and what a damaged key raises: then none is made.
     """
     paths = KeyPaths(folder / DATA_KEY, folder / SIGNING_KEY, folder / PUBLIC_KEY)
     try:
+        for path, read in ((paths.data_key, _parsed), (paths.signing_key, _public_pem)):
+            if path.exists():
+                read(path)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         created = [paths.data_key] if _put(paths.data_key, _new_data_key(), 0o600) else []
         if _put(paths.signing_key, _new_signing_key(), 0o600):

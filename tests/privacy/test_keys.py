@@ -53,6 +53,17 @@ def test_a_new_signing_key_has_a_public_file_of_its_own_and_the_old_one_is_kept(
     assert kept[0].name == f"signing-key-{hashlib.sha256(before).hexdigest()[:8]}.pub.pem"
 
 
+@pytest.mark.parametrize(("damaged", "missing"), [("data_key", "signing_key"), ("signing_key", "data_key")])
+def test_beside_a_damaged_key_none_is_made(paths: keys.KeyPaths, damaged: str, missing: str) -> None:
+    getattr(paths, damaged).write_bytes(b"damaged")
+    getattr(paths, missing).unlink()
+    paths.public_key.unlink()
+    before = sorted(paths.data_key.parent.iterdir())
+    with pytest.raises(ConfigError):
+        keys.initialise(paths.data_key.parent)
+    assert sorted(paths.data_key.parent.iterdir()) == before == [getattr(paths, damaged)]
+
+
 def test_a_reference_loads_the_same_keyring_and_holds_no_secret(paths: keys.KeyPaths) -> None:
     reference = pickle.loads(pickle.dumps(keys.reference(paths.data_key)))
     secret = json.loads(paths.data_key.read_text())["key"]
