@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## 10,000 synthetic messages from an embedded S3 to a verifie
 	$(BIN)/python -m jobs demo --out demo
 
 test: $(INSTALLED) ## Every test but the kills and the storage faults
-	$(BIN)/python -m pytest -m "not faults and not cluster" -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -m "not faults and not cluster" -n $(WORKERS) --dist worksteal
 
 test-faults: $(INSTALLED) ## Kills of workers and drivers at SEEDS points, and storage faults
 	CLINRAY_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults

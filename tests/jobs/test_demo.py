@@ -12,8 +12,6 @@ from typing import Any
 import duckdb
 import pytest
 
-pytestmark = pytest.mark.xdist_group("demo")  # one run serves all tests
-
 ROOT = Path(__file__).parents[2]
 
 

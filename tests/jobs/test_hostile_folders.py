@@ -27,8 +27,6 @@ from connectors.storage import StorageOptions
 from jobs.leaks import find_leaks
 from jobs.quarantined import spans
 
-pytestmark = pytest.mark.xdist_group("hostile")  # one run of each kind serves all tests
-
 NO_PATHS = {key: written(good("1"), 1) for key in ("a//b.hl7", "up/../down.hl7", "./here.hl7", "/lead.hl7")}
 """Keys that a bucket may hold and a folder may not."""
 NO_ADDRESSES = {"line\nbreak.hl7": written(good("1"), 1)}

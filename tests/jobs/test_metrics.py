@@ -106,7 +106,6 @@ SCRAPED = """
 """
 
 
-@pytest.mark.xdist_group("ray")
 def test_ray_shows_them_to_a_scraper() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
