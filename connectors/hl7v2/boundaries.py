@@ -71,6 +71,12 @@ def _name_at(buf: Bytes, at: int) -> int:
     return FTS if a == 70 else BTS
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _may_name(c: int) -> bool:
+    """Whether c ends one of the names: most bytes need no closer look."""
+    return c == 72 or c == 83
+
+
 @njit(cache=True, nogil=True)
 def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
     """The kind of the start at `at`, or NONE. Reads within [low, high), where high may be the end of the object;
@@ -104,7 +110,7 @@ def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
 def first_start(buf: Bytes, begin: int, end: int, high: int, line_start: int) -> int:
     """The first position in [begin, end) at which something starts, or -1; see kind_at."""
     for at in range(begin, min(end, high - 2)):
-        if kind_at(buf, at, 0, high, line_start) != NONE:
+        if _may_name(buf[at + 2]) and kind_at(buf, at, 0, high, line_start) != NONE:
             return at
     return -1
 
@@ -113,7 +119,7 @@ def first_start(buf: Bytes, begin: int, end: int, high: int, line_start: int) ->
 def last_start(buf: Bytes, begin: int, end: int, high: int) -> int:
     """The last position in [begin, end) at which something starts, or -1; see kind_at."""
     for at in range(min(end, high - 2) - 1, begin - 1, -1):
-        if kind_at(buf, at, 0, high, -1) != NONE:
+        if _may_name(buf[at + 2]) and kind_at(buf, at, 0, high, -1) != NONE:
             return at
     return -1
 
