@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +34,9 @@ from connectors.lake.log import Entry, RunLog
 from connectors.lake.parts import Part
 from connectors.lake.signing import key_id, to_pem
 from connectors.storage import StorageOptions, Store, open_store
+
+TABLES_AT_ONCE = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -182,8 +187,7 @@ class Lake:
 
     def create_tables(self, zone: str, schemas: dict[str, pa.Schema]) -> None:
         """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack."""
-        for table, schema in schemas.items():
-            delta.create(self.store, table_path(zone, table), schema)
+        _at_once(lambda table: delta.create(self.store, table_path(zone, table), schemas[table]), schemas)
 
     def commit(self, draft: Draft) -> Entry:
         """Commit a draft: an entry of the log, then the Delta tables up to it.
@@ -195,15 +199,15 @@ class Lake:
             raise ConfigError("SIGNER_MISSING", "this lake was opened to be read; give a signing key")
         binding = bound(self.store, draft.zone) if draft.zone in ZONES else None
         entry = make_entry(self.store, self._log, draft, Identity(self._identity, binding), self._signer)
-        for folder in entry.folders:
-            self._bring_up(folder)
+        self._parts(entry.leaves)  # held from here on, so that not each table reads them
+        _at_once(self._bring_up, entry.folders)
         return entry
 
     def roll_forward(self) -> int:
         """Bring every Delta table up to the log; how many commits this took. Idempotent, and safe from several
         processes at once."""
         folders = sorted({folder for entry in self.entries() for folder in entry.folders})
-        return sum(self._bring_up(folder) for folder in folders)
+        return sum(_at_once(self._bring_up, folders))
 
     def _bring_up(self, folder: str) -> int:
         entries = [entry for entry in self.entries() if folder in entry.folders]
@@ -214,6 +218,13 @@ class Lake:
 
     def _read_parts(self, leaves: str) -> Sequence[Part]:
         return parts_of(read_table(self.store.get(leaves_key(leaves)), LEAVES))
+
+
+def _at_once(work: Callable[[str], T], tables: Iterable[str]) -> list[T]:
+    """What the work makes of each table, in their order: most of it is waiting for the store. Raises what one raises,
+    when all have ended."""
+    with ThreadPoolExecutor(TABLES_AT_ONCE, "table") as threads:
+        return list(threads.map(work, tables))
 
 
 def lake_identity(store: Store) -> str | None:

@@ -1,7 +1,7 @@
 """A run in a process of its own: commits drafts to a lake, one a key given, and prints their numbers.
 
 Called as: driver.py URI DIE KEY... With DIE "after-entry" it ends at once, as by kill -9, between its first entry and
-the Delta commits; "after-table" between the first table's commit and the next one; "no" not at all.
+the Delta commits; "after-table" when one table is committed and the other is not; "no" not at all.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
-from building import bundle_of, draft, new_lake
+from building import DETAILS, bundle_of, draft, new_lake
 
 from connectors.lake import LostRace, delta
 from connectors.storage import StorageOptions
@@ -21,13 +22,16 @@ def die(*_: object) -> None:
 
 
 def arm(when: str) -> None:
-    bring_up, calls = delta.bring_up, []
+    bring_up, committed = delta.bring_up, threading.Event()
 
-    def dying(*arguments):
-        if when == "after-entry" or calls:
+    def dying(store, path, *arguments):
+        if when == "after-table" and path.endswith(DETAILS):
+            committed.wait(timeout=60)
+        if when == "after-entry" or committed.is_set():
             die()
-        calls.append(bring_up(*arguments))
-        return calls[-1]
+        made = bring_up(store, path, *arguments)
+        committed.set()
+        return made
 
     if when != "no":
         delta.bring_up = dying
