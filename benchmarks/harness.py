@@ -118,7 +118,11 @@ def _high_water(pid: int) -> int:
 
 
 def run_once(side: Side, out: Path | None) -> Run:
-    """Raises SideFailedError."""
+    """One run that begins with an idle disk: what the side before left to be written is not this one's to wait for.
+
+    Raises SideFailedError.
+    """
+    os.sync()
     command = [*side.command, *(["--out", str(out)] if out else [])]
     limit = None
     if side.processors:
