@@ -50,7 +50,7 @@ def cluster(cpus: int | None) -> Iterator[None]:
 def _give_token(environment: MutableMapping[str, str] = os.environ) -> None:
     """A token for a local Ray, unless there is one: else Ray writes one that every user of the machine may read into
     the home folder, and cannot begin where that folder cannot be written."""
-    given = environment.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+    given = environment.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
     if not given and not os.path.isfile(os.path.expanduser("~/.ray/auth_token")):  # noqa: PTH111, PTH113 - never raise
         environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 

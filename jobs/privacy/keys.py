@@ -127,9 +127,7 @@ def initialise(folder: Path) -> KeyPaths:
     """
     paths = KeyPaths(folder / DATA_KEY, folder / SIGNING_KEY, folder / PUBLIC_KEY)
     try:
-        for path, read in ((paths.data_key, _parsed), (paths.signing_key, _public_pem)):
-            if path.exists():
-                read(path)
+        _check(paths)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         created = [paths.data_key] if _put(paths.data_key, _new_data_key(), 0o600) else []
         if _put(paths.signing_key, _new_signing_key(), 0o600):
@@ -140,6 +138,14 @@ def initialise(folder: Path) -> KeyPaths:
         reason = os.strerror(error.errno or 0)
         raise AccessError("KEY_FOLDER", f"the key folder {folder} cannot be written: {reason}") from None
     return KeyPaths(paths.data_key, paths.signing_key, paths.public_key, tuple(created))
+
+
+def _check(paths: KeyPaths) -> None:
+    """Reads the keys that are there, without asking a key service for a wrapped one. Raises what a damaged one does."""
+    if paths.data_key.exists() and (data := reference(paths.data_key)).wrapped is None:
+        load(data)
+    if paths.signing_key.exists():
+        signing_key(paths.signing_key)
 
 
 def _set_aside(public: Path) -> None:

@@ -26,6 +26,7 @@ CODES = {
     errors.FaultError: 70,
     errors.TransientError: 3,
     errors.ObjectChanged: 3,
+    errors.ObjectRefused: 3,
     errors.RecordError: 2,
     errors.LimitExceeded: 4,
 }

@@ -58,7 +58,7 @@ def test_a_run_wants_no_home_folder(tmp_path: Path) -> None:
     assert (code, json.loads(said)["records"]["written"]) == (0, 1), told
 
 
-@pytest.mark.parametrize("given", ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
+@pytest.mark.parametrize("given", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
 def test_what_the_user_says_of_tokens_stays(given: str) -> None:
     environment = {given: "theirs"}
     _give_token(environment)

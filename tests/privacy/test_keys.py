@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,15 @@ def test_a_new_signing_key_has_a_public_file_of_its_own_and_the_old_one_is_kept(
     assert kept[0].name == f"signing-key-{hashlib.sha256(before).hexdigest()[:8]}.pub.pem"
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda content: b"damaged", lambda content: content.replace(b'"key": "', b'"key": "AAAA')]
+)
 @pytest.mark.parametrize(("damaged", "missing"), [("data_key", "signing_key"), ("signing_key", "data_key")])
-def test_beside_a_damaged_key_none_is_made(paths: keys.KeyPaths, damaged: str, missing: str) -> None:
-    getattr(paths, damaged).write_bytes(b"damaged")
+def test_beside_a_damaged_key_none_is_made(
+    paths: keys.KeyPaths, damaged: str, missing: str, damage: Callable[[bytes], bytes]
+) -> None:
+    path = getattr(paths, damaged)
+    path.write_bytes(damage(path.read_bytes()).replace(b"-----BEGIN", b"-----BEGUN"))
     getattr(paths, missing).unlink()
     paths.public_key.unlink()
     before = sorted(paths.data_key.parent.iterdir())
