@@ -93,7 +93,8 @@ def rows_of(lake: Lake, path: str, digest: str, faults: list[str]) -> list[dict[
     if data is None or sha256(data) != digest:
         faults.append(f"{path} is missing or has another hash")
         return []
-    rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(data)).to_pylist()
+    # read_table would hand the bytes to threads, of which one may still hold them when the interpreter ends.
+    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False).to_pylist()
     return rows
 
 
