@@ -128,7 +128,9 @@ class PartWriter:
     def _write_group(self, group: pa.Table) -> None:
         if self._writer is None:
             self._sink = pa.BufferOutputStream()
-            self._writer = pq.ParquetWriter(self._sink, self._schema, **writer_options(self._schema, unsent(group)))
+            self._writer = pq.ParquetWriter(
+                self._sink, self._schema, **writer_options(self._schema, columns_without_values(group))
+            )
         self._writer.write_table(group, row_group_size=group.num_rows)
         self._rows += group.num_rows
         if self._sink is not None and self._sink.tell() >= self._target:
@@ -147,7 +149,7 @@ class PartWriter:
         self._writer, self._sink, self._rows = None, None, 0
 
 
-def unsent(group: pa.Table) -> frozenset[str]:
+def columns_without_values(group: pa.Table) -> frozenset[str]:
     """Names of the columns that have no value in any row."""
     return frozenset(name for name, column in zip(group.column_names, group.columns, strict=True) if _is_null(column))
 
@@ -269,11 +271,6 @@ def _offsets(array: pa.Array) -> Sizes | None:
     return np.frombuffer(buffer, np.int64 if large else np.int32)[array.offset : array.offset + len(array) + 1].astype(
         np.int64
     )
-
-
-def _values(table: pa.Table) -> int:
-    """Bytes of the text and binary values of a table."""
-    return sum(_total(chunk) for column in table.columns for chunk in column.chunks)
 
 
 def _total(array: pa.Array) -> int:

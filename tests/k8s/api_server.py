@@ -170,7 +170,7 @@ def ray_job(name: str, stage: str = "ingest", *, suspend: bool = False) -> dict[
 @contextmanager
 def api(state: State) -> Iterator[Cluster]:
     """A namespace "lab" of a cluster that is in this state."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"state": state}))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     configuration = kubernetes.client.Configuration()
@@ -185,122 +185,127 @@ def api(state: State) -> Iterator[Cluster]:
         server.server_close()
 
 
-def _handler(state: State) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+class Handler(BaseHTTPRequestHandler):
+    state: State
 
-        def _given(self, verb: str) -> bool:
-            """Whether an answer was given for this request, which then has it."""
-            state.calls.append((verb, self.path))
-            found = state.answered(verb, self.path)
-            if found is not None:
-                body = self._body() if "Content-Length" in self.headers else None
-                content = found[1](body) if callable(found[1]) else found[1]
-                self._answer(found[0], content)
-            return found is not None
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Says nothing."""
 
-        def do_GET(self) -> None:
-            if self._given("GET"):
-                return
-            if state.refuse:
-                self._answer(state.refuse, {})
-            elif found := RAYJOBS.match(self.path):
-                query = self._query()
-                name = query.get("fieldSelector", "=").partition("=")[2] or None
-                if "watch" in query and state.refuse_watches:
-                    self._answer(state.refuse_watches, {})
-                elif "watch" in query:
-                    self._watch(state.watched(str(name), query["resourceVersion"], float(query["timeoutSeconds"])))
-                elif found[1] is None:
-                    self._answer(200, state.listed(name))
-                else:
-                    job = state.seen(found[1])
-                    self._answer(200 if job else 404, job or {})
-            elif found := PODS.match(self.path):
-                if found[1] is None:
-                    self._answer(200, {"items": state.labelled(self._query().get("labelSelector", ""))})
-                elif "follow=true" in self.path.lower():
-                    self._follow(state.logs.get(found[1], state.pod_log))
-                else:
-                    self._text(state.logs.get(found[1], state.pod_log))
-            elif self.path.startswith(EVENTS):
-                self._answer(200 if state.events is not None else 403, {"items": state.events})
-            else:
-                self._answer(404, {})
+    def _given(self, verb: str) -> bool:
+        """Whether an answer was given for this request, which then has it."""
+        self.state.calls.append((verb, self.path))
+        found = self.state.answered(verb, self.path)
+        if found is not None:
+            body = self._body() if "Content-Length" in self.headers else None
+            content = found[1](body) if callable(found[1]) else found[1]
+            self._answer(found[0], content)
+        return found is not None
 
-        def do_POST(self) -> None:
-            if self._given("POST"):
-                return
-            job = self._body()
-            name = job["metadata"]["name"]
-            if name in state.jobs:
-                self._answer(409, {})
-                return
-            state.add(job, *state.scripts.get(name, state.default))
-            self._answer(201, job)
+    def do_GET(self) -> None:
+        if self._given("GET"):
+            return
+        if self.state.refuse:
+            self._answer(self.state.refuse, {})
+        elif found := RAYJOBS.match(self.path):
+            self._get_ray_jobs(found[1])
+        elif found := PODS.match(self.path):
+            self._get_pods(found[1])
+        elif self.path.startswith(EVENTS):
+            self._answer(200 if self.state.events is not None else 403, {"items": self.state.events})
+        else:
+            self._answer(404, {})
 
-        def do_PATCH(self) -> None:
-            if self._given("PATCH"):
-                return
-            name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
-            state.jobs[name]["spec"].update(self._body()["spec"])
-            self._answer(200, state.jobs[name])
+    def _get_ray_jobs(self, one: str | None) -> None:
+        query = self._query()
+        name = query.get("fieldSelector", "=").partition("=")[2] or None
+        if "watch" in query and self.state.refuse_watches:
+            self._answer(self.state.refuse_watches, {})
+        elif "watch" in query:
+            self._watch(self.state.watched(str(name), query["resourceVersion"], float(query["timeoutSeconds"])))
+        elif one is None:
+            self._answer(200, self.state.listed(name))
+        else:
+            job = self.state.seen(one)
+            self._answer(200 if job else 404, job or {})
 
-        def do_DELETE(self) -> None:
-            if self._given("DELETE"):
-                return
-            name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
-            self._answer(200 if state.jobs.pop(name, None) else 404, {})
+    def _get_pods(self, one: str | None) -> None:
+        if one is None:
+            self._answer(200, {"items": self.state.labelled(self._query().get("labelSelector", ""))})
+        elif "follow=true" in self.path.lower():
+            self._follow(self.state.logs.get(one, self.state.pod_log))
+        else:
+            self._text(self.state.logs.get(one, self.state.pod_log))
 
-        def _query(self) -> dict[str, str]:
-            return {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+    def do_POST(self) -> None:
+        if self._given("POST"):
+            return
+        job = self._body()
+        name = job["metadata"]["name"]
+        if name in self.state.jobs:
+            self._answer(409, {})
+            return
+        self.state.add(job, *self.state.scripts.get(name, self.state.default))
+        self._answer(201, job)
 
-        def _body(self) -> Any:
-            return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def do_PATCH(self) -> None:
+        if self._given("PATCH"):
+            return
+        name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
+        self.state.jobs[name]["spec"].update(self._body()["spec"])
+        self._answer(200, self.state.jobs[name])
 
-        def _watch(self, events: Iterator[dict[str, Any] | str]) -> None:
-            self._send_chunks(
-                "application/json",
-                (b'{"type": "MOD' if event == BROKEN else json.dumps(event).encode() + b"\n" for event in events),
-            )
+    def do_DELETE(self) -> None:
+        if self._given("DELETE"):
+            return
+        name = str(RAYJOBS.match(self.path)[1])  # type: ignore[index]
+        self._answer(200 if self.state.jobs.pop(name, None) else 404, {})
 
-        def _follow(self, text: str) -> None:
-            """A log whose last line comes when the test lets it."""
+    def _query(self) -> dict[str, str]:
+        return {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
 
-            def lines() -> Iterator[bytes]:
-                *first, last = text.encode().splitlines(keepends=True)
-                yield from first
-                state.last_line.wait(10)
-                yield last
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
-            self._send_chunks("text/plain", lines())
+    def _watch(self, events: Iterator[dict[str, Any] | str]) -> None:
+        self._send_chunks(
+            "application/json",
+            (b'{"type": "MOD' if event == BROKEN else json.dumps(event).encode() + b"\n" for event in events),
+        )
 
-        def _send_chunks(self, kind: str, chunks: Iterator[bytes]) -> None:
-            """A body as it comes; what is no whole line breaks it off."""
-            self.protocol_version, self.close_connection = "HTTP/1.1", True
-            self.send_response(200)
-            for header in (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close")):
-                self.send_header(*header)
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):  # of a reader that has seen enough
-                for chunk in chunks:
-                    self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
-                    if not chunk.endswith(b"\n"):
-                        return
-                self.wfile.write(b"0\r\n\r\n")
+    def _follow(self, text: str) -> None:
+        """A log whose last line comes when the test lets it."""
 
-        def _answer(self, code: int, content: Any) -> None:
-            self._send(code, json.dumps(content).encode(), "application/json")
+        def lines() -> Iterator[bytes]:
+            *first, last = text.encode().splitlines(keepends=True)
+            yield from first
+            self.state.last_line.wait(10)
+            yield last
 
-        def _text(self, text: str) -> None:
-            self._send(200, text.encode(), "text/plain")
+        self._send_chunks("text/plain", lines())
 
-        def _send(self, code: int, body: bytes, kind: str) -> None:
-            self.send_response(code)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _send_chunks(self, kind: str, chunks: Iterator[bytes]) -> None:
+        """A body as it comes; what is no whole line breaks it off."""
+        self.protocol_version, self.close_connection = "HTTP/1.1", True
+        self.send_response(200)
+        for header in (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close")):
+            self.send_header(*header)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # of a reader that has seen enough
+            for chunk in chunks:
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                if not chunk.endswith(b"\n"):
+                    return
+            self.wfile.write(b"0\r\n\r\n")
 
-    return Handler
+    def _answer(self, code: int, content: Any) -> None:
+        self._send(code, json.dumps(content).encode(), "application/json")
+
+    def _text(self, text: str) -> None:
+        self._send(200, text.encode(), "text/plain")
+
+    def _send(self, code: int, body: bytes, kind: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

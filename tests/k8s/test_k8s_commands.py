@@ -21,11 +21,6 @@ Call = Callable[..., Result]
 
 
 @pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
 def call(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     """Runs a command with a kubeconfig that names the API."""
     with api(state):

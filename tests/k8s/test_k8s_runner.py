@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from api_server import DEFERRED, DONE, LOST, REFUSED, RUNNING, State, api, ray_job
+from api_server import DEFERRED, DONE, LOST, REFUSED, RUNNING, State, ray_job
 
 from connectors.errors import ConfigError
 from k8s.cluster import Cluster
 from k8s.runner import Owner, Rules, Runner, fresh_name, read_templates
 from k8s.watching import run_suffix
-
-
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def cluster(state: State) -> Iterator[Cluster]:
-    with api(state) as found:
-        yield found
 
 
 def runner(state: State, cluster: Cluster, retries: int = 0, owner: Owner | None = None) -> Runner:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from api_server import BROKEN, DONE, FAULT, GONE, HOLD, REFUSED, RUNNING, State, api, ray_job, status
+from api_server import BROKEN, DONE, FAULT, GONE, HOLD, REFUSED, RUNNING, State, ray_job, status
 
 from connectors.errors import AccessError, TransientError
 from k8s.cluster import Cluster
 from k8s.outcome import Outcome
 from k8s.waiting import Patience, error_code, wait
-
-
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def cluster(state: State) -> Iterator[Cluster]:
-    with api(state) as found:
-        yield found
 
 
 def waited(state: State, cluster: Cluster, patience: Patience | None = None) -> Outcome:
