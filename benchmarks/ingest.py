@@ -33,7 +33,7 @@ class Peer:
     def side(self, source: Path, *flags: str) -> Side:
         python = spark_python() if self.spark else sys.executable
         command = (python, "-m", f"benchmarks.peers.{self.module}", "--source", str(source), "--cpus", "2")
-        return Side(self.module, (*command, *flags))
+        return Side(self.module, (*command, *flags), source=source)
 
 
 PEERS = (
@@ -66,11 +66,6 @@ class Bench:
         files = max(1, min(self.count, IDENTIFIED_MESSAGES) // messages.MESSAGES_OF_A_FILE)
         return messages.link_first(self.source, self.folder / "small", files)
 
-    @property
-    def warm(self) -> tuple[str, ...]:
-        """What has a side work on a few files before its clock starts."""
-        return ("--warm", str(self.small_source))
-
     def measure(self, sides: Sequence[Side], slow: Sequence[str] = ()) -> dict[str, list[Run]]:
         """The sides in alternation, the slow ones in the first round only."""
         out = self.folder / "out"
@@ -97,12 +92,11 @@ def missing_peers() -> dict[str, str]:
 
 def ours(source: Path, *flags: str, name: str = "ours", processors: int = 0, cpus: int = 2) -> Side:
     command = (sys.executable, "-m", "benchmarks.ours", "--source", str(source), "--cpus", str(cpus), *flags)
-    return Side(name, command, processors=processors)
+    return Side(name, command, processors=processors, source=source)
 
 
 def warm(bench: Bench) -> None:
-    """Compiles what is compiled once on a machine, and brings the messages into the page cache."""
-    messages.read_all(bench.source)
+    """Compiles what is compiled once on a machine."""
     harness.alternate([ours(bench.small_source, name="warm")], 1, bench.folder / "out")
 
 
@@ -124,10 +118,10 @@ def _difference(check: compare.Check, mine: str, folder: Path) -> str:
 
 
 def against_peers(bench: Bench, peers: Sequence[Peer], source: Path, work: str) -> list[Row]:
-    """A row a peer: seconds inside (engines started, a few files worked on before), whole processes in the note."""
+    """A row a peer: seconds of the second time that each process does the work; of the first time in the note."""
     present = [p for p in peers if p.module not in bench.missing]
     differ = identified_values(bench, present)
-    sides = [ours(source, *bench.warm), *(p.side(source, *bench.warm) for p in present)]
+    sides = [ours(source, "--warm"), *(p.side(source, "--warm") for p in present)]
     measured = bench.measure(sides, slow=[p.module for p in present if p.slow])
     mine = compare.our_relation(bench.folder / "out" / "ours" / "lake", identified=False)
     rows = []
@@ -147,9 +141,11 @@ def _row(work: str, peer: Peer, measured: Mapping[str, list[Run]], wrong: str) -
     low_high = harness.spread(theirs, mine[: len(theirs)])
     a, b = harness.median(mine), harness.median(theirs)
     note = (
-        f"rounds: {len(theirs)}; every common column equal; whole processes with start: "
-        f"{harness.median(mine, 'wall'):.1f} s against {harness.median(theirs, 'wall'):.1f} s; "
-        f"CPU {harness.median(mine, 'cpu'):.1f} s against {harness.median(theirs, 'cpu'):.1f} s"
+        f"rounds: {len(theirs)}; every common column equal; the second time in the same processes, the first time: "
+        f"{harness.median(mine, 'first'):.2f} against {harness.median(theirs, 'first'):.2f} s; "
+        f"whole processes with start and both times: {harness.median(mine, 'wall'):.1f} against "
+        f"{harness.median(theirs, 'wall'):.1f} s, CPU {harness.median(mine, 'cpu'):.1f} against "
+        f"{harness.median(theirs, 'cpu'):.1f} s"
     )
     return Row(work, peer.title, b / a, peer.reach, low_high, a, b, "s", note)
 
@@ -167,8 +163,8 @@ def single_file(bench: Bench) -> list[Row]:
 
 
 def processors(bench: Bench) -> list[Row]:
-    one = ours(bench.source, *bench.warm, name="one", processors=1, cpus=1)
-    two = ours(bench.source, *bench.warm, name="two", processors=2)
+    one = ours(bench.source, "--warm", name="one", processors=1, cpus=1)
+    two = ours(bench.source, "--warm", name="two", processors=2)
     measured = bench.measure([two, one])
     low_high = harness.spread(measured["one"], measured["two"])
     a, b = harness.median(measured["two"]), harness.median(measured["one"])
@@ -188,7 +184,7 @@ def memory(bench: Bench) -> list[Row]:
 
 def audit(bench: Bench) -> list[Row]:
     names = ("with", "without")
-    measured = bench.measure([ours(bench.source, *bench.warm, "--audit", name, name=name) for name in names])
+    measured = bench.measure([ours(bench.source, "--warm", "--audit", name, name=name) for name in names])
     low_high = harness.spread(measured["with"], measured["without"])
     a, b = (harness.median(measured[name]) for name in names)
     note = (

@@ -34,7 +34,8 @@ def main() -> None:
     )
     if hook:
         hook()
-    report(*clocked(arguments, ingest))
+    clock = clocked(arguments, ingest)
+    report(clock, clock.result)
     ray.shutdown()
 
 
@@ -50,19 +51,12 @@ def ingest(arguments: Arguments) -> int:
         "policy": "identified" if arguments.identified else "pseudonymised",
         "allow_identified": arguments.identified,
     }
-    if arguments.source == arguments.warm:
-        settings["bundle_bytes"] = _share(arguments)
     keys = arguments.out / "keys"
     pipeline = load_pipeline(None, settings).with_access(endpoint=None, keys=keys, create_keys=True)
     said = run(pipeline, cpus=arguments.cpus, dry_run=False, progress=None)
     if said["objects"]["deferred"] or said["records"]["quarantined"]:
         raise RuntimeError(f"not everything was written: {said['objects']}, {said['records']}")
     return int(said["records"]["written"])
-
-
-def _share(arguments: Arguments) -> int:
-    """Bytes of a bundle with which the few files of the warm-up give every worker several."""
-    return sum(path.stat().st_size for path in arguments.source.iterdir()) // (4 * arguments.cpus)
 
 
 if __name__ == "__main__":

@@ -96,8 +96,8 @@ def main() -> None:
     arguments = parse()
     ray.init(num_cpus=arguments.cpus, include_dashboard=False, log_to_driver=False, configure_logging=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    seconds, _ = clocked(arguments, convert)
-    report(seconds, ray.data.read_parquet(str(arguments.out)).count())
+    clock = clocked(arguments, convert)
+    report(clock, ray.data.read_parquet(str(arguments.out)).count())
 
 
 if __name__ == "__main__":

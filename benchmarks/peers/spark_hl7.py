@@ -81,8 +81,8 @@ def write(arguments: Arguments) -> None:
 def main() -> None:
     arguments = parse()
     spark = session(arguments.cpus)
-    seconds, _ = clocked(arguments, write)
-    report(seconds, spark.read.parquet(str(arguments.out)).count())
+    clock = clocked(arguments, write)
+    report(clock, spark.read.parquet(str(arguments.out)).count())
     spark.stop()
 
 

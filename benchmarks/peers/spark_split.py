@@ -90,8 +90,8 @@ def convert(arguments: Arguments) -> None:
 def main() -> None:
     arguments = parse()
     spark = session(arguments.cpus)
-    seconds, _ = clocked(arguments, convert)
-    report(seconds, spark.read.parquet(str(arguments.out)).count())
+    clock = clocked(arguments, convert)
+    report(clock, spark.read.parquet(str(arguments.out)).count())
     spark.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,21 @@ def test_sides_run_in_alternation(tmp_path: Path) -> None:
     measured = harness.alternate(sides, 2, tmp_path / "out")
     assert log.read_text() == "abab"
     assert [len(measured[name]) for name in "ab"] == [2, 2]
+
+
+def test_a_side_finds_its_source_in_the_page_cache(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    path = source / "messages.hl7"
+    with path.open("wb") as made:
+        made.write(bytes(1 << 20))
+        made.flush()
+        os.fsync(made.fileno())
+        os.posix_fadvise(made.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    cached = f"os.preadv(os.open({str(path)!r}, os.O_RDONLY), [bytearray(1 << 20)], 0, os.RWF_NOWAIT)"
+    program = f"import json, os; print(json.dumps({{'cached': {cached}}}))"
+    side = harness.Side("reader", (sys.executable, "-c", program), source=source)
+    assert harness.run_once(side, None).said["cached"] == 1 << 20
 
 
 def test_rows_know_whether_they_reach() -> None:

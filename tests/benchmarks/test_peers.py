@@ -78,8 +78,10 @@ def test_the_command_writes_page_plot_and_json(tmp_path: Path) -> None:
 
 
 def test_a_side_that_warms_up_writes_the_same_and_leaves_nothing_else(source: Path, tmp_path: Path) -> None:
-    careful, few = PEERS[0], messages.link_first(source, tmp_path / "few", 2)
+    careful = PEERS[0]
     cold = harness.run_once(careful.side(source), tmp_path / "work" / "cold")
-    warm = harness.run_once(careful.side(source, "--warm", str(few)), tmp_path / "work" / "warm")
+    warm = harness.run_once(careful.side(source, "--warm"), tmp_path / "work" / "warm")
     assert warm.said["rows"] == cold.said["rows"] == COUNT
+    assert cold.first == cold.seconds
+    assert warm.first + warm.seconds < warm.wall
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["cold", "warm"]
