@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -93,6 +95,11 @@ def look(pipeline: Pipeline) -> Seen:
     return Seen(About(lake.uri, lake.head(), zone, policy.name, key_id), lake.done(zone))
 
 
+def begun(pipeline: Pipeline) -> bool:
+    """Whether the pipeline's lake exists. Raises ConfigError, AccessError."""
+    return lake_identity(open_store(pipeline.lake, storage_options(pipeline.lake_store))) is not None
+
+
 def check_binding(found: Binding | None, zone: str, wanted: Binding) -> None:
     """Raises ConfigError (ZONE_BOUND) if the zone is bound to another; binds nothing."""
     if found is not None and found != wanted:
@@ -110,7 +117,7 @@ def open_keys(pipeline: Pipeline) -> Keys:
     if not (data.exists() and signing.exists()):
         if not pipeline.keys.create:
             raise AccessError("KEYS_MISSING", f"there are no keys in {folder}; make them with: clinray keys init")
-        created = (*_wrapped(pipeline.keys, data), *key_files.initialise(folder).created)
+        created = key_files.initialise(folder, _wrap(pipeline.keys)).created
     reference = key_files.reference(data)
     if pipeline.keys.kms_key is not None and reference.wrapped is None:
         raise ConfigError("KEY_NOT_WRAPPED", f"the data key {data} is not wrapped by the key service that is set")
@@ -118,14 +125,11 @@ def open_keys(pipeline: Pipeline) -> Keys:
     return Keys(reference, ring.key_id, key_files.signing_key(signing), created, ring.subkey("name", "run", 32).hex())
 
 
-def _wrapped(settings: KeySettings, data: Path) -> tuple[Path, ...]:
-    """The data key made and wrapped by the key service, where one is set and there is no data key yet."""
-    if settings.kms_key is None or data.exists():
-        return ()
-    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    endpoint = settings.kms_endpoint or ""
-    key_files.write_wrapped(data, kms.generate(settings.kms_key, settings.kms_context, endpoint=endpoint))
-    return (data,)
+def _wrap(settings: KeySettings) -> Callable[[], kms.WrappedKey] | None:
+    """What makes a data key wrapped by the key service, where one is set."""
+    if settings.kms_key is None:
+        return None
+    return partial(kms.generate, settings.kms_key, settings.kms_context, endpoint=settings.kms_endpoint or "")
 
 
 def storage_options(settings: StoreSettings) -> StorageOptions:

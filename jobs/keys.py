@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -36,12 +37,8 @@ def init(
     from jobs.privacy import kms
 
     folder = keys_folder(KeySettings(folder=keys))
-    made = []
-    if kms_key is not None and not (folder / files.DATA_KEY).exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.write_wrapped(folder / files.DATA_KEY, kms.generate(kms_key, _context(context), endpoint=endpoint or ""))
-        made.append(folder / files.DATA_KEY)
-    made += files.initialise(folder).created
+    wrap = partial(kms.generate, kms_key, _context(context), endpoint=endpoint or "") if kms_key is not None else None
+    made = files.initialise(folder, wrap).created
     if as_json:
         emit({"folder": str(folder), "created": [str(path) for path in made]})
         return 0

@@ -18,8 +18,8 @@ from connectors.lake import DoneIndex, Draft
 from connectors.registry import connector
 from connectors.storage import inventory, open_store
 from connectors.storage.listing import chosen, list_objects
-from connectors.storage.reading import splittable
-from jobs.access import Access, about, check_policy, look, open_access, storage_options
+from connectors.storage.reading import all_refused, splittable
+from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
 from jobs.config import Pipeline, ray_address
 from jobs.console import note
@@ -32,7 +32,7 @@ from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.stages import written_schemas
-from jobs.wave import Committer, Counts, Execute, Wave
+from jobs.wave import Committer, Counts, Execute, Wave, none_readable
 from jobs.work import Known, Work
 
 
@@ -101,20 +101,30 @@ def ingest(
 
 
 def check_source(pipeline: Pipeline, now: float) -> None:
-    """Lists a first page, so that a source that refuses stops the run before anything is written.
+    """Lists a first page, so that a source that refuses stops the run before anything is written. So does one whose
+    objects, a page at most, may none of them be read, where there is no lake yet.
 
     Raises ConfigError, AccessError.
     """
     check_policy(pipeline)
     connector(pipeline.format)
+    listing = iter(_listing(pipeline, now))
     try:
-        next(_listing(pipeline, now), None)
+        page = next(listing, None)
     except ObjectChanged:
         if pipeline.objects is None:
             raise ConfigError(
                 "BUCKET_MISSING", f"the endpoint answers that there is nothing at {pipeline.source}; is it an S3?"
             ) from None
         raise ConfigError("INVENTORY_MISSING", f"there is no inventory {pipeline.objects}") from None
+    if page and not begun(pipeline) and next(listing, None) is None:
+        _check_readable(page, pipeline)
+
+
+def _check_readable(objects: Sequence[RawObject], pipeline: Pipeline) -> None:
+    """Raises AccessError where none of the objects may be read."""
+    if all_refused(objects, storage_options(pipeline.source_store)):
+        raise none_readable(len(objects), objects[0].uri)
 
 
 def preview(pipeline: Pipeline, retry: frozenset[str] | None, started: float) -> dict[str, Any]:

@@ -159,10 +159,14 @@ def _reached(worked: Iterable[Wave]) -> Iterator[Wave]:
     for number, wave in enumerate(worked):
         outcomes = wave.settled().outcomes
         if number == 0 and outcomes and not wave.done and all(o.code == REFUSED for o in outcomes):
-            first = outcomes[0].object.uri
-            sentence = f"none of {len(outcomes)} objects may be read, {first} the first: check credentials and rights"
-            raise AccessError("STORE_REFUSED", sentence)
+            raise none_readable(len(outcomes), outcomes[0].object.uri)
         yield wave
+
+
+def none_readable(objects: int, first: str) -> AccessError:
+    """What stops a run whose objects are all refused."""
+    sentence = f"none of {objects} objects may be read, {first} the first: check credentials and rights"
+    return AccessError("STORE_REFUSED", sentence)
 
 
 def _told(committed: Committed) -> Committed:

@@ -185,13 +185,31 @@ def splittable(raw: RawObject, options: StorageOptions) -> bool:
     """
     if kind_by_name(raw.uri):
         return False
-    store, key = Roots(options).locate(raw.uri)
+    head = _head(raw, Roots(options))
+    return head is not None and kind(head) is None
+
+
+def all_refused(objects: Iterable[RawObject], options: StorageOptions) -> bool:
+    """Whether none of the objects may be read; they are asked for one after the other, up to the first that may.
+
+    One that is gone or does not answer now is none that is refused. Raises AccessError where no object can be read.
+    """
+    roots = Roots(options)
     try:
-        head = store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)
-    except AccessError as error:
-        _of_span(error)
+        return all(_head(raw, roots) is None for raw in objects)
+    except (ObjectChanged, TransientError):
         return False
-    return kind(head) is None
+
+
+def _head(raw: RawObject, roots: Roots) -> bytes | None:
+    """The first bytes of an object; None where this object may not be read."""
+    store, key = roots.locate(raw.uri)
+    try:
+        return store.get_range(key, 0, HEAD_BYTES, etag=raw.etag or None)
+    except AccessError as error:
+        if error.code not in _OF_ONE_OBJECT:
+            raise
+        return None
 
 
 def readable(raw: RawObject, options: StorageOptions) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -119,17 +120,19 @@ class _KeyFile(BaseModel):
     wrapped: WrappedKey | None = None
 
 
-def initialise(folder: Path) -> KeyPaths:
+def initialise(folder: Path, wrap: Callable[[], WrappedKey] | None = None) -> KeyPaths:
     """Makes a data key and a signing key in `folder` where they are missing; an existing key is never touched. The
     public file of a signing key that is gone gets a name of its own: it still proves what that key signed.
 
-    Raises AccessError where the folder cannot be written, and what a damaged key raises: then none is made.
+    wrap: makes the data key, which only a key service can open then. Raises AccessError where the folder cannot be
+    written, what a damaged key raises, and what `wrap` does: then none is made.
     """
     paths = KeyPaths(folder / DATA_KEY, folder / SIGNING_KEY, folder / PUBLIC_KEY)
     try:
         _check(paths)
+        data_key = None if paths.data_key.exists() else _new_data_key(wrap)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        created = [paths.data_key] if _put(paths.data_key, _new_data_key(), 0o600) else []
+        created = [paths.data_key] if data_key and _put(paths.data_key, data_key, 0o600) else []
         if _put(paths.signing_key, _new_signing_key(), 0o600):
             created.append(paths.signing_key)
             _set_aside(paths.public_key)
@@ -153,20 +156,6 @@ def _set_aside(public: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         digits = hashlib.sha256(public.read_bytes()).hexdigest()[:8]
         public.rename(public.with_name(f"signing-key-{digits}.pub.pem"))
-
-
-def write_wrapped(path: Path, wrapped: WrappedKey, epoch: int = 1) -> None:
-    """Writes a key file whose key only the key service can open (0600). Raises ConfigError if it exists."""
-    keyring = Keyring(unwrap(wrapped), epoch)
-    content = {
-        "version": 1,
-        "id": keyring.key_id,
-        "created": _now(),
-        "epoch": epoch,
-        "wrapped": wrapped.model_dump(mode="json"),
-    }
-    if not _put(path, _json(content), 0o600):
-        raise ConfigError("KEY_EXISTS", f"the key file {path} exists and is not overwritten; name another")
 
 
 def replace_wrapped(path: Path, wrapped: WrappedKey) -> None:
@@ -261,10 +250,16 @@ def _damaged(path: Path) -> ConfigError:
     return ConfigError("KEY_DAMAGED", f"the key file {path} is damaged or of another kind; restore it from its backup")
 
 
-def _new_data_key() -> bytes:
-    root = secrets.token_bytes(ROOT_BYTES)
-    key = base64.b64encode(root).decode()
-    return _json({"version": 1, "id": Keyring(root).key_id, "created": _now(), "epoch": 1, "key": key})
+def _new_data_key(wrap: Callable[[], WrappedKey] | None) -> bytes:
+    """What stands in the file of a new data key."""
+    key: dict[str, Any]
+    if wrap is None:
+        root = secrets.token_bytes(ROOT_BYTES)
+        key = {"key": base64.b64encode(root).decode()}
+    else:
+        wrapped = wrap()
+        root, key = unwrap(wrapped), {"wrapped": wrapped.model_dump(mode="json")}
+    return _json({"version": 1, "id": Keyring(root).key_id, "created": _now(), "epoch": 1, **key})
 
 
 def _new_signing_key() -> bytes:

@@ -57,11 +57,14 @@ class Fault:
 
 @dataclass
 class FaultLayer:
-    """endpoint: where clients go. requests: (method, decoded path with query) in order of arrival."""
+    """endpoint: where clients go, or their proxy. requests: (method, decoded path with query) in order of arrival.
+    hosts: the servers that they named.
+    """
 
     endpoint: str
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
@@ -73,8 +76,9 @@ class FaultLayer:
             self.faults.clear()
             self.requests.clear()
 
-    def struck(self, method: str, path: str) -> Fault | None:
+    def struck(self, method: str, path: str, host: str) -> Fault | None:
         with self.lock:
+            self.hosts.add(host)
             self.requests.append((method, unquote(path)))
             return next((f for f in self.faults if f.strikes(method, path)), None)
 
@@ -119,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.layer.struck(self.command, self.path)
+        # A client that takes this for its proxy sends the whole URL (RFC 9112, 3.2.2).
+        self.path = self.path.removeprefix(f"http://{self.headers['Host']}")
+        fault = self.layer.struck(self.command, self.path, self.headers["Host"])
         action = fault.action if fault else ""
         if action in BODIES:
             self._refuse(*BODIES[action])

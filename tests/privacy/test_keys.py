@@ -177,8 +177,7 @@ def wrapped(service: str, kms_key: str) -> kms.WrappedKey:
 
 
 def test_a_wrapped_key_travels_in_its_reference(tmp_path: Path, service: str, kms_key: str) -> None:
-    path = tmp_path / "wrapped.json"
-    keys.write_wrapped(path, wrapped(service, kms_key))
+    path = keys.initialise(tmp_path / "k", lambda: wrapped(service, kms_key)).data_key
     reference = pickle.loads(pickle.dumps(keys.reference(path)))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.unlink()
@@ -186,8 +185,7 @@ def test_a_wrapped_key_travels_in_its_reference(tmp_path: Path, service: str, km
 
 
 def test_wrapping_anew_changes_no_subkey(tmp_path: Path, service: str, kms_key: str) -> None:
-    path = tmp_path / "wrapped.json"
-    keys.write_wrapped(path, wrapped(service, kms_key))
+    path = keys.initialise(tmp_path / "k", lambda: wrapped(service, kms_key)).data_key
     before = keys.reference(path)
     other = boto3.client("kms", region_name="eu-central-1", endpoint_url=service).create_key()["KeyMetadata"]["KeyId"]
     assert before.wrapped is not None
@@ -200,14 +198,21 @@ def test_wrapping_anew_changes_no_subkey(tmp_path: Path, service: str, kms_key: 
 
 
 def test_another_key_does_not_take_the_place_of_the_first(tmp_path: Path, service: str, kms_key: str) -> None:
-    path = tmp_path / "wrapped.json"
-    keys.write_wrapped(path, wrapped(service, kms_key))
+    path = keys.initialise(tmp_path / "k", lambda: wrapped(service, kms_key)).data_key
     before = path.read_bytes()
     with pytest.raises(ConfigError, match="KEY_OTHER"):
         keys.replace_wrapped(path, wrapped(service, kms_key))
-    with pytest.raises(ConfigError, match="KEY_EXISTS"):
-        keys.write_wrapped(path, wrapped(service, kms_key))
+    keys.initialise(path.parent, lambda: wrapped(service, kms_key))
     assert path.read_bytes() == before
+
+
+def test_beside_a_damaged_signing_key_no_wrapped_key_is_made(tmp_path: Path, service: str, kms_key: str) -> None:
+    signing = tmp_path / "k" / keys.SIGNING_KEY
+    signing.parent.mkdir()
+    signing.touch(0o600)
+    with pytest.raises(ConfigError, match="KEY_DAMAGED"):
+        keys.initialise(signing.parent, lambda: wrapped(service, kms_key))
+    assert list(signing.parent.iterdir()) == [signing]
 
 
 def test_another_context_is_refused_in_one_sentence(service: str, kms_key: str) -> None:
