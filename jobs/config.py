@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
@@ -196,6 +197,13 @@ def keys_folder(settings: KeySettings, environment: Mapping[str, str] = os.envir
 def ray_address(environment: Mapping[str, str] = os.environ) -> str | None:
     """The Ray cluster that this process belongs to, or None for a local one."""
     return environment.get("RAY_ADDRESS")
+
+
+def has_ray() -> bool:
+    """Whether there is a Ray for this process: one that it was told of, or that was begun in it."""
+    # Importing Ray takes a second, and where nobody did, none was begun.
+    ray = sys.modules.get("ray")
+    return ray_address() is not None or (ray is not None and ray.is_initialized())
 
 
 def image_digest(environment: Mapping[str, str] = os.environ) -> str:

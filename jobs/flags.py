@@ -20,7 +20,12 @@ AllowIdentified = Annotated[
     bool | None, typer.Option("--allow-identified", help="Say that identified tables may be written.")
 ]
 Cpus = Annotated[
-    int | None, typer.Option(min=0, help="CPUs of the local Ray; 0: in this process, without Ray.", show_default="all")
+    int | None,
+    typer.Option(
+        min=0,
+        help="CPUs of the local Ray; 0: in this process, without Ray.",
+        show_default="all; 0 for a small run",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Plan and say what would be done; write nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

@@ -21,7 +21,7 @@ from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import all_refused, splittable
 from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
-from jobs.config import Pipeline, ray_address
+from jobs.config import Pipeline, has_ray, ray_address
 from jobs.console import note
 from jobs.drafts import Provenance, draft
 from jobs.inputs import Settled, run_identity
@@ -34,6 +34,9 @@ from jobs.reports import run_report
 from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Execute, Wave, none_readable
 from jobs.work import Known, Work
+
+SMALL_BYTES, SMALL_OBJECTS = 64 << 20, 1000
+"""A run of so much new input or less is done before a local Ray would have begun."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ def ingest(
 ) -> dict[str, Any]:
     """Runs a pipeline; the report's keys are documented in docs/commands.md.
 
-    cpus: of the local Ray, None for all, 0 to work in this process. retry: keys that are read again although their
-    version is in the log; then no others are read. Raises ConfigError, AccessError, LimitExceeded.
+    cpus: of the local Ray, None for what `workers` chooses, 0 to work in this process. retry: keys that are read again
+    although their version is in the log; then no others are read. Raises ConfigError, AccessError, LimitExceeded.
     """
     started = time.time()
     check_source(pipeline, started)
@@ -85,7 +88,7 @@ def ingest(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
-    with executor(cpus if packed else 0) as execute:
+    with executor(workers(cpus, plan.objects.num_rows, plan.bytes)) as execute:
         committer = _committer(pipeline, access, execute, identity, started, progress)
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
@@ -208,9 +211,18 @@ def meters() -> Meters:
     return RayMeters()
 
 
+def workers(cpus: int | None, objects: int, size: int) -> int | None:
+    """CPUs for `executor`, for so many objects of so many bytes together: those that were asked for; else 0 for a small
+    run, unless there is a Ray already, and all for another."""
+    if not objects:
+        return 0
+    small = objects <= SMALL_OBJECTS and size <= SMALL_BYTES
+    return 0 if cpus is None and small and not has_ray() else cpus
+
+
 @contextlib.contextmanager
 def executor(cpus: int | None) -> Iterator[Execute]:
-    """Where bundles are worked on: this process for 0 CPUs, else Ray."""
+    """Where bundles are worked on: this process for 0 CPUs, else Ray, a local one with all CPUs for None."""
     if cpus == 0:
         yield in_process
         return

@@ -23,7 +23,7 @@ from jobs.privacy import policy as policies
 from jobs.privacy.policy import Policy, Zone
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
-from jobs.run import executor, meters
+from jobs.run import executor, meters, workers
 from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Wave
 from jobs.work import Work
@@ -67,7 +67,8 @@ def stage_run(
     facts: dict[str, Any] = {"listed": listed, "done": done, "bundles": bundles}
     if dry_run:
         return run_report(about(access), **facts, committed=(), seconds=time.time() - started, dry_run=True)
-    note("planned", listed=listed, done=done, bytes=sum(b.spans[0].object.size for b in bundles), bundles=len(bundles))
+    size = sum(bundle.spans[0].object.size for bundle in bundles)
+    note("planned", listed=listed, done=done, bytes=size, bundles=len(bundles))
     digest = run_identity(stage, format_, str(min_score), source_zone)
     versions = (bundle.spans[0].object.version for bundle in bundles)
     identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)
@@ -76,7 +77,7 @@ def stage_run(
         return draft(access, digest, settled, counted, identity, started, kind=stage)
 
     (progress := progress or Silent()).total(len(bundles), "bundles")
-    with executor(cpus if bundles else 0) as execute:
+    with executor(workers(cpus, len(bundles), size)) as execute:
         committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress, meters())
         starts = range(0, len(bundles), COMMIT_EVERY)
         committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)

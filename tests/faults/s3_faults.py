@@ -57,14 +57,13 @@ class Fault:
 
 @dataclass
 class FaultLayer:
-    """endpoint: where clients go, or their proxy. requests: (method, decoded path with query) in order of arrival.
-    hosts: the servers that they named.
+    """endpoint: where clients go, or their proxy. requests: (method, decoded path with query) in order of arrival; of
+    those to a proxy the whole URL stands for the path (RFC 9112, 3.2.2).
     """
 
     endpoint: str
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
-    hosts: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
@@ -76,9 +75,8 @@ class FaultLayer:
             self.faults.clear()
             self.requests.clear()
 
-    def struck(self, method: str, path: str, host: str) -> Fault | None:
+    def struck(self, method: str, path: str) -> Fault | None:
         with self.lock:
-            self.hosts.add(host)
             self.requests.append((method, unquote(path)))
             return next((f for f in self.faults if f.strikes(method, path)), None)
 
@@ -123,9 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        # A client that takes this for its proxy sends the whole URL (RFC 9112, 3.2.2).
-        self.path = self.path.removeprefix(f"http://{self.headers['Host']}")
-        fault = self.layer.struck(self.command, self.path, self.headers["Host"])
+        fault = self.layer.struck(self.command, self.path)
         action = fault.action if fault else ""
         if action in BODIES:
             self._refuse(*BODIES[action])
@@ -155,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         left_out = CONDITIONS if action == "unconditional" else ()
         headers = {k: v for k, v in self.headers.items() if k.lower() not in left_out}
         connection = http.client.HTTPConnection(self.host, self.port)
-        connection.request(self.command, self.path, body, headers)
+        path = self.path.removeprefix(f"http://{self.headers['Host']}")
+        connection.request(self.command, path, body, headers)
         answer = connection.getresponse()
         data = answer.read()
         connection.close()

@@ -72,7 +72,8 @@ def test_an_object_that_changes_under_way_is_deferred_and_not_mixed(s3: Any, tmp
     s3.put("in/a.hl7", file_of("1"))
     with fault_layer(s3.endpoint) as layer:
         change = lambda: s3.put("in/a.hl7", file_of("2"))  # noqa: E731
-        layer.add(Fault("change", part="in/a.hl7", times=1, change=change))
+        # The first request asks whether it may be read at all.
+        layer.add(Fault("change", part="in/a.hl7", after=1, times=1, change=change))
         report = run(s3, tmp_path / "keys", layer.endpoint)
     assert report["objects"]["deferred"] == 1
     assert report["records"]["read"] == 0

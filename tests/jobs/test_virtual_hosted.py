@@ -41,4 +41,4 @@ def test_source_and_lake_are_reached_by_the_buckets_host_name_alone(
         proven = CliRunner().invoke(app, ["verify", lake, "--endpoint", f"http://{HOST}", "--virtual-hosted", "--json"])
     assert (ran.exit_code, json.loads(ran.stdout)["records"]["written"]) == (0, 3)
     assert (proven.exit_code, json.loads(proven.stdout)["ok"]) == (0, True)
-    assert proxy.hosts == {f"{s3.bucket}.{HOST}"}
+    assert {path.split("/")[2] for _, path in proxy.requests} == {f"{s3.bucket}.{HOST}"}
