@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.lake import QUARANTINE, Part, PartWriter
 from connectors.lake.parts import Puts
 from connectors.lake.quarantine import QUARANTINED
+from connectors.parquet.file import Shelf
 from connectors.storage import Store
 
 AT_ONCE = 6
@@ -47,6 +48,7 @@ class Outlet:
         self._bundle = bundle
         self._schemas = schemas
         self._part_bytes = part_bytes
+        self._shelf = Shelf()
         self._writers: dict[str, PartWriter] = {}
 
     def write(self, tables: Mapping[str, pa.Table]) -> None:
@@ -63,7 +65,7 @@ class Outlet:
     def _writer(self, name: str, schema: pa.Schema) -> PartWriter:
         if name not in self._writers:
             self._writers[name] = PartWriter(
-                self._uploads, self._zone, name, self._bundle, schema, target_bytes=self._part_bytes
+                self._uploads, self._zone, name, self._bundle, schema, self._part_bytes, self._shelf
             )
         return self._writers[name]
 

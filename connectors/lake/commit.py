@@ -20,6 +20,7 @@ from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs,
 from connectors.lake.layout import FORMAT, inputs_key, leaves_key
 from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
 from connectors.lake.parts import Part
+from connectors.parquet.format import CREATED_BY
 from connectors.storage import Store
 
 READERS = 16
@@ -159,7 +160,7 @@ def _content(store: Store, draft: Draft, identity: Identity, salt: str) -> dict[
         "pipeline_digest": draft.pipeline_digest,
         "policy_digest": draft.policy_digest,
         "key_id": draft.key_id,
-        "writer": f"pyarrow {pa.__version__}",
+        "writer": f"{CREATED_BY}, zstd of pyarrow {pa.__version__}",
         "notes": dict(draft.notes),
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from connectors.digests import sha256_spans
 from connectors.lake.files import read_parquet
 from connectors.lake.layout import inputs_key, leaves_key
-from connectors.lake.parts import WRITER, ZSTD, Part
+from connectors.lake.parts import Part
 from connectors.storage import Store
 
 INPUTS = pa.schema(
@@ -59,6 +60,18 @@ DONE = ("written", "quarantined")
 Words = npt.NDArray[np.uint64]
 
 
+WRITER: Mapping[str, Any] = {
+    "version": "2.6",
+    "data_page_version": "1.0",
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": True,
+    "write_statistics": False,
+    "store_schema": True,
+}
+"""What is set of pyarrow's writer, for files of inputs and leaves."""
+
+
 def put_inputs(store: Store, inputs: pa.Table, salt: str) -> str:
     """Write the file of inputs; its SHA-256.
 
@@ -78,7 +91,7 @@ def put_leaves(store: Store, parts: Iterable[Part], removed: Iterable[str] = ())
 
 def _put(store: Store, table: pa.Table, key: Callable[[str], str]) -> str:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **{**WRITER, "store_schema": True, **ZSTD}, use_dictionary=True, write_statistics=False)
+    pq.write_table(table, sink, **WRITER)
     data = sink.getvalue().to_pybytes()
     digest = hashlib.sha256(data).hexdigest()
     store.put_if_absent(key(digest), data)

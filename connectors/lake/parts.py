@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.errors import ConfigError
 from connectors.lake.layout import table_path
+from connectors.parquet.file import FileWriter, Shelf
 
 GROUP_ROWS = 1 << 16
 """Rows of a row group; the last one of a part may have fewer."""
@@ -24,29 +23,6 @@ GROUP_BYTES = 64 << 20
 """A row group ends early at the row that brings its text and binary values to so many bytes."""
 
 TARGET_BYTES = 128 << 20
-
-DIGESTS = frozenset({"_record_id"})
-"""Columns of digests: no two values share anything that a compressor could find."""
-
-WRITER = {
-    "version": "2.6",
-    "data_page_version": "1.0",
-    "dictionary_pagesize_limit": 1 << 20,
-    "data_page_size": 1 << 20,
-    "write_batch_size": 1024,
-    "write_page_index": False,
-    "write_page_checksum": False,
-    "store_schema": False,
-    "use_byte_stream_split": False,
-    "use_deprecated_int96_timestamps": False,
-    "coerce_timestamps": None,
-    "use_compliant_nested_type": True,
-    "sorting_columns": None,
-    "store_decimal_as_integer": False,
-}
-"""The options of the writer that are the same for every column; `writer_options` adds those that follow from types."""
-
-ZSTD = {"compression": "zstd", "compression_level": 1}
 
 _BUNDLE = re.compile(r"[0-9a-z]{1,64}")
 _DIGITS = 16
@@ -78,12 +54,19 @@ class Puts(Protocol):
 class PartWriter:
     """Writes one table's rows of one bundle as parts of about `target_bytes` under names made from their content.
 
-    Holds one row group of rows and the encoded part in memory. Raises ConfigError for a name that cannot be one, and
-    what the store raises.
+    Holds one row group of rows and the encoded part in memory. shelf: of the writers whose tables share columns. Raises
+    ConfigError for a name that cannot be one, and what the store raises.
     """
 
     def __init__(
-        self, store: Puts, zone: str, table: str, bundle: str, schema: pa.Schema, target_bytes: int = TARGET_BYTES
+        self,
+        store: Puts,
+        zone: str,
+        table: str,
+        bundle: str,
+        schema: pa.Schema,
+        target_bytes: int = TARGET_BYTES,
+        shelf: Shelf | None = None,
     ) -> None:
         if not _BUNDLE.fullmatch(bundle):
             raise ConfigError("BUNDLE_NAME", "a bundle's identity has other characters than 0-9 and a-z")
@@ -94,9 +77,8 @@ class PartWriter:
         self._target = target_bytes
         self._pending: list[pa.Table] = []
         self._held = 0
-        self._sink: pa.BufferOutputStream | None = None
-        self._writer: pq.ParquetWriter | None = None
-        self._rows = 0
+        self._shelf = shelf or Shelf()
+        self._file: FileWriter | None = None
         self._parts: list[Part] = []
 
     def write(self, table: pa.Table) -> None:
@@ -118,100 +100,29 @@ class PartWriter:
     def _write_groups(self, *, last: bool) -> None:
         if not self._pending:
             return
-        # Rows that came as one table stay one chunk, which need not be copied to become a row group.
         held = pa.concat_tables(self._pending)
         while (rows := group_rows(held, last=last)) > 0:
-            self._write_group(held.slice(0, rows).combine_chunks())
+            self._write_group(held.slice(0, rows))
             held = held.slice(rows)
         self._pending, self._held = [held] if held.num_rows else [], held.nbytes
 
     def _write_group(self, group: pa.Table) -> None:
-        if self._writer is None:
-            self._sink = pa.BufferOutputStream()
-            self._writer = pq.ParquetWriter(
-                self._sink, self._schema, **writer_options(self._schema, columns_without_values(group))
-            )
-        self._writer.write_table(group, row_group_size=group.num_rows)
-        self._rows += group.num_rows
-        if self._sink is not None and self._sink.tell() >= self._target:
+        if self._file is None:
+            self._file = FileWriter(self._schema, self._shelf)
+        self._file.write(group)
+        if self._file.size >= self._target:
             self._end_part()
 
     def _end_part(self) -> None:
-        if self._writer is None or self._sink is None:
+        if self._file is None:
             return
-        self._writer.close()
-        data = self._sink.getvalue()
+        data, rows = self._file.finish(), self._file.rows
         digest = hashlib.sha256(data).hexdigest()
         name = f"part-{self._bundle}-{len(self._parts):05d}-{digest[:_DIGITS]}.zstd.parquet"
         path = f"{self._folder}/{name}"
-        self._store.put(path, data.to_pybytes())
-        self._parts.append(Part(self._table, self._zone, path, self._rows, data.size, digest, self._bundle))
-        self._writer, self._sink, self._rows = None, None, 0
-
-
-def columns_without_values(group: pa.Table) -> frozenset[str]:
-    """Names of the columns that have no value in any row."""
-    return frozenset(name for name, column in zip(group.column_names, group.columns, strict=True) if _is_null(column))
-
-
-def _is_null(column: pa.ChunkedArray) -> bool:
-    return bool(column.null_count == len(column))
-
-
-@lru_cache(maxsize=256)
-def writer_options(schema: pa.Schema, unsent: frozenset[str]) -> Mapping[str, Any]:
-    """Every option of the Parquet writer that has a say in the bytes of a part. unsent: columns without a value in
-    the part's first row group.
-
-    Text and fractions are written through a dictionary (codes, units, tokens of a patient repeat), whole numbers and
-    times as packed differences, other types plain. zstd at level 1 goes over what it can make smaller: not over
-    differences that are packed already, digests and columns without a value. Statistics are kept for types of fixed
-    width and for `_object`; of other text they would exclude nothing.
-    """
-    leaves = leaves_of(schema)
-    packed = [name for name, kind in leaves if _is_whole(kind)]
-    as_they_stand = {*packed, *unsent, *DIGESTS}
-    through = [name for name, kind in leaves if _repeats(kind) and name not in unsent]
-    return {
-        **WRITER,
-        "compression": {name: "none" if name in as_they_stand else ZSTD["compression"] for name, _ in leaves},
-        "compression_level": {name: ZSTD["compression_level"] for name, _ in leaves if name not in as_they_stand},
-        "use_dictionary": through,
-        "column_encoding": dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
-        "write_statistics": [name for name, kind in leaves if name == "_object" or not _is_text(kind)],
-    }
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return any(
-        holds(kind)
-        for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    )
-
-
-def _repeats(kind: pa.DataType) -> bool:
-    return any(holds(kind) for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_floating))
-
-
-def _is_whole(kind: pa.DataType) -> bool:
-    return any(holds(kind) for holds in (pa.types.is_integer, pa.types.is_temporal))
-
-
-@lru_cache(maxsize=256)
-def leaves_of(schema: pa.Schema) -> tuple[tuple[str, pa.DataType], ...]:
-    """The columns that Parquet makes of a schema: path and type."""
-    return tuple(leaf for field in schema for leaf in _leaves(field.name, field.type))
-
-
-def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    """The columns that Parquet makes of an Arrow column: path and type."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _leaves(f"{path}.list.element", kind.value_type)
-    elif pa.types.is_struct(kind):
-        for n in range(kind.num_fields):
-            yield from _leaves(f"{path}.{kind.field(n).name}", kind.field(n).type)
-    else:
-        yield path, kind
+        self._store.put(path, data)
+        self._parts.append(Part(self._table, self._zone, path, rows, len(data), digest, self._bundle))
+        self._file = None
 
 
 @lru_cache(maxsize=256)

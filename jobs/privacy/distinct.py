@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from jobs.privacy.interning import interned, spread
+from connectors.kernels.interning import interned, spread
 
 
 def over_distinct(values: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.Array:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.digests import hmac_sha256_rows
-from jobs.privacy.spans import Spans, spans_of
+from connectors.kernels.spans import Spans, spans_of
 
 DIGEST = 32
 

@@ -18,8 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from connectors.kernels.spans import Spans, only_where, spans_of, text_array
 from jobs.privacy import siv_kernels as kernels
-from jobs.privacy.spans import Spans, only_where, spans_of, text_array
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext

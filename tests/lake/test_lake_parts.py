@@ -74,7 +74,8 @@ def test_a_part_says_what_its_file_is(tmp_path):
 def test_a_compressor_goes_only_over_what_it_can_make_smaller(tmp_path):
     schema = pa.schema([("text", pa.string()), ("unsent", pa.string()), ("at", pa.timestamp("us", "UTC"))])
     schema = schema.append(pa.field("count", pa.int32())).append(pa.field("_record_id", pa.binary()))
-    rows = pa.table([["a"] * 9, [None] * 9, range(9), range(9), [bytes([n]) * 32 for n in range(9)]], schema=schema)
+    text = [f"{n % 40}" for n in range(900)]
+    rows = pa.table([text, [None] * 900, range(900), range(900), [bytes([n % 256]) * 32 for n in range(900)]], schema)
     writer = PartWriter(open_store(str(tmp_path)), "deidentified", "rows", "b0", schema)
     writer.write(rows)
     (part,) = writer.close()

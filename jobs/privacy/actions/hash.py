@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.kernels.spans import text_array, validity
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
 from jobs.privacy.actions.pseudonym import pseudonyms
 from jobs.privacy.base64url import encoded
 from jobs.privacy.distinct import over_distinct
 from jobs.privacy.mac import DIGEST, hmac_column
-from jobs.privacy.spans import text_array, validity
 
 SUBKEY_BYTES = 32
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.kernels.spans import only_where
 from jobs.privacy.actions.base import Action, Rows, is_text
 from jobs.privacy.distinct import over_distinct
-from jobs.privacy.spans import only_where
 
 ZIP = r"^\s*(?P<three>\d{3})\d{2}(?:-?\d{4})?\s*$"
 FEW_PEOPLE = "000"

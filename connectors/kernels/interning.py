@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from connectors.kernels.spans import Spans, spans_of, text_array
 from connectors.kernels.words import VECTOR, copy_vector, load, store
-from jobs.privacy.spans import Spans, spans_of, text_array
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -25,17 +25,31 @@ MOSTLY_DISTINCT = 0.9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 _ROOM = 1 << 12
+_WORD = 8
 _GROUP = 256
+
+
+def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
+    """int32[n]: which distinct value each row holds, by order of appearance, -1 for null; and the row in which each
+    distinct value stands first, int64. None where nearly every value is another, so that it is not worth while."""
+    codes, rows, worth = _intern(whole_words(spans.data), spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
+    return (codes, rows) if worth else None
+
+
+def whole_words(data: Bytes) -> Bytes:
+    """The bytes, with zeros behind them if they are fewer than a word."""
+    return data if data.size >= _WORD else np.pad(data, (0, _WORD - data.size))
 
 
 def interned(values: pa.Array) -> tuple[pa.Array, Codes] | None:
     """The distinct values of a text or binary array in order of appearance, and int32[n]: the place of each row's
     value among them, -1 for null. None where nearly every value is another, so that it is not worth while."""
     spans = spans_of(values)
-    if spans.data.size < 8:
+    found = codes_of(spans)
+    if found is None:
         return None
-    codes, rows, worth = _intern(spans.data, spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
-    return (_copied(spans, rows.astype(np.int32), values.type), codes) if worth else None
+    codes, rows = found
+    return _copied(spans, rows.astype(np.int32), values.type), codes
 
 
 def spread(distinct: pa.Array, codes: Codes) -> pa.Array:
@@ -84,7 +98,7 @@ def _hash(at: int, length: int, last: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _equal(a: int, b: int, length: int, last: int) -> bool:
+def equal(a: int, b: int, length: int, last: int) -> bool:
     """Whether two values of one length, at two addresses, are the same bytes."""
     if length < 8:
         return bool(_short(a, length, last) == _short(b, length, last))
@@ -104,7 +118,7 @@ def _find(
     while table[slot] != _EMPTY:
         if table[slot] >> _HALF == mark:
             code = np.int64(table[slot] & _CODE) - 1
-            if sizes[code] == length and _equal(at[code], start, length, last):
+            if sizes[code] == length and equal(at[code], start, length, last):
                 return code
         slot = (slot + np.uint64(1)) & mask
     return -1 - np.int64(slot)
@@ -154,7 +168,7 @@ def _intern(
             code = np.int64(found[j] & _CODE) - 1
             length = lengths[i]
             start = base + starts[i]
-            if code >= 0 and sizes[code] == length and _equal(at[code], start, length, last):
+            if code >= 0 and sizes[code] == length and equal(at[code], start, length, last):
                 codes[i] = code
                 continue
             place = _find(table, hashed[j], start, length, at, sizes, last)

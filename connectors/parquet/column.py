@@ -1,0 +1,269 @@
+"""An Arrow array → the pages of its column.
+
+Text and fractions stand in a dictionary where they repeat, whole numbers and times as packed differences, all else
+plain. zstd at level 1 goes over what it makes smaller; it is not tried on differences, which are packed already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.kernels.interning import codes_of, whole_words
+from connectors.kernels.spans import Spans, spans_of, validity
+from connectors.parquet import format as parquet
+from connectors.parquet import packing, thrift
+from connectors.parquet.format import Pages
+
+PAGE_BYTES: Final = 1 << 20
+"""A page of plain values ends at the value that brings it to so many bytes."""
+
+LEAST_COMPRESSED: Final = 256
+"""Pages of fewer bytes together are not compressed."""
+
+_REPEATING: Final = 0.9
+"""A dictionary is made where it takes less than so much of what plain values take."""
+
+Booleans = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+Bounds = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Where values stand among nulls. valid: bool[slots]. Of lists also repetition and definition: int32[slots]."""
+
+    valid: Booleans
+    repetition: npt.NDArray[np.int32] | None = None
+    definition: npt.NDArray[np.int32] | None = None
+
+    def encoded(self, begin: int, end: int) -> bytes:
+        """Those of some slots, each kind behind its length in four bytes."""
+        if self.repetition is None or self.definition is None:
+            return _sized(_presence(self.valid[begin:end]))
+        return _sized(_runs(self.repetition[begin:end], 1)) + _sized(_runs(self.definition[begin:end], 2))
+
+    def row_behind(self, slot: int) -> int:
+        """The first slot from this one on with which a row begins, or behind the last."""
+        if self.repetition is None:
+            return slot
+        begins = np.flatnonzero(self.repetition[slot:] == 0)
+        return slot + int(begins[0]) if len(begins) else len(self.valid)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The values of a column without its nulls. pages: the first slot, the one behind the last, and the values of each.
+
+    dictionary: how many values, and their bytes. bounds: the least and the greatest value.
+    """
+
+    encoding: int
+    pages: tuple[tuple[int, int, bytes], ...]
+    dictionary: tuple[int, bytes] | None = None
+    bounds: Bounds | None = None
+    compressible: bool = True
+
+
+def pages_of(array: pa.Array, *, compressible: bool = True, bounded: bool = False) -> Pages:
+    """The pages of a column of any type that `format.kind_of` knows, or of lists of one.
+
+    compressible: zstd is tried, unless the type speaks against it. bounded: the least and the greatest value are told
+    of text too.
+    """
+    if array.null_count == len(array):
+        return _without_values(len(array), pa.types.is_list(array.type))
+    levels, values = _flattened(array)
+    body = _body(levels, values, bounded)
+    return _assembled(levels, body, compressible and body.compressible)
+
+
+def _flattened(array: pa.Array) -> tuple[_Levels, pa.Array]:
+    """The levels of a column, and its values with nulls or, of lists, without."""
+    valid = validity(array)
+    if not pa.types.is_list(array.type):
+        return _Levels(valid), array
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+    elements = array.values
+    repetition, definition, rows = packing.list_levels(offsets.astype(np.int64), valid, validity(elements))
+    has_value = definition == 3
+    return _Levels(has_value, repetition, definition), elements.take(pa.array(rows))
+
+
+def _body(levels: _Levels, values: pa.Array, bounded: bool) -> _Body:
+    kind = values.type
+    if not levels.valid.any():
+        return _Body(parquet.PLAIN, _one_page(levels, b""))
+    if pa.types.is_boolean(kind):
+        return _booleans(levels, values)
+    if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+        return _whole_numbers(levels, values)
+    if pa.types.is_floating(kind):
+        return _spans_body(levels, _fractions(values), _bounds(_present(values, np.dtype("<f8"))), prefix=False)
+    bounds = None
+    if bounded:
+        found = pc.min_max(values).as_py()
+        bounds = (_raw(found["min"]), _raw(found["max"]))
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return _spans_body(levels, spans_of(values), bounds, prefix=True, repeats=text)
+
+
+def _booleans(levels: _Levels, values: pa.Array) -> _Body:
+    bits = np.asarray(values.drop_null().to_numpy(zero_copy_only=False), np.bool_)
+    bounds = (bytes([int(bits.min())]), bytes([int(bits.max())]))
+    return _Body(parquet.PLAIN, _one_page(levels, np.packbits(bits, bitorder="little").tobytes()), bounds=bounds)
+
+
+def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
+    width = values.type.bit_width
+    numbers = _present(values, np.dtype(f"<i{width // 8}"))
+    physical = np.dtype("<i8" if width == 64 else "<i4")
+    bounds = (numbers.min().astype(physical).tobytes(), numbers.max().astype(physical).tobytes())
+    room = np.empty(packing.room_of_differences(len(numbers)), np.uint8)
+    size = packing.differences(numbers.astype(np.int64, copy=False), width < 64, room)
+    pages = _one_page(levels, room[:size].tobytes())
+    return _Body(parquet.DIFFERENCES, pages, bounds=bounds, compressible=False)
+
+
+def _spans_body(levels: _Levels, spans: Spans, bounds: Bounds | None, *, prefix: bool, repeats: bool = True) -> _Body:
+    """Values as bytes, through a dictionary where they repeat, if `repeats`. prefix: each behind its length."""
+    rows = np.flatnonzero(spans.valid)
+    found = _dictionary(spans, rows, prefix) if repeats else None
+    if found is not None:
+        firsts, indices = found
+        values = _plain(spans, firsts, prefix)
+        pages = _one_page(levels, indices)
+        return _Body(parquet.DICTIONARY, pages, (len(firsts), values), bounds)
+    return _Body(parquet.PLAIN, tuple(_plain_pages(levels, spans, rows, prefix)), bounds=bounds)
+
+
+def _dictionary(spans: Spans, rows: Integers, prefix: bool) -> tuple[Integers, bytes] | None:
+    """The row in which each distinct value stands first, and which of them each value is, as a page tells it; None
+    where a dictionary would save too little."""
+    if packing.is_constant(whole_words(spans.data), spans.starts, spans.lengths, spans.valid):
+        return rows[:1], b"\1" + thrift.varint(len(rows) << 1) + b"\0"
+    found = codes_of(spans)
+    if found is None:
+        return None
+    codes, firsts = found
+    width = max(int(len(firsts) - 1).bit_length(), 1)
+    each = 4 if prefix else 0
+    whole = int(spans.lengths.sum()) + each * len(rows)
+    if int(spans.lengths[firsts].sum()) + each * len(firsts) + width * len(rows) // 8 > _REPEATING * whole:
+        return None
+    return firsts, bytes([width]) + _runs(codes if len(rows) == len(codes) else codes[rows], width)
+
+
+def _plain_pages(levels: _Levels, spans: Spans, rows: Integers, prefix: bool) -> Iterator[tuple[int, int, bytes]]:
+    ends = np.cumsum(spans.lengths[rows] + (4 if prefix else 0))
+    slots = np.flatnonzero(levels.valid)
+    begin = first = taken = 0
+    while begin < len(levels.valid):
+        last = int(np.searchsorted(ends, taken + PAGE_BYTES))
+        end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
+        behind = int(np.searchsorted(slots, end))
+        yield begin, end, _plain(spans, rows[first:behind], prefix)
+        begin, first = end, behind
+        taken = int(ends[behind - 1])
+
+
+def _plain(spans: Spans, rows: Integers, prefix: bool) -> bytes:
+    room = np.empty(packing.room_of_plain(len(rows), int(spans.lengths[rows].sum())), np.uint8)
+    size = packing.plain(spans.data, spans.starts, spans.lengths, rows, prefix, room)
+    return room[:size].tobytes()
+
+
+def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:
+    dictionary = [] if body.dictionary is None else [body.dictionary[1]]
+    raw = [*dictionary, *(levels.encoded(begin, end) + values for begin, end, values in body.pages)]
+    size = sum(map(len, raw))
+    packed, codec = raw, parquet.UNCOMPRESSED
+    if compressible and size >= LEAST_COMPRESSED:
+        smaller = [_zstd().compress(page, asbytes=True) for page in raw]
+        if sum(map(len, smaller)) < size:
+            packed, codec = smaller, parquet.ZSTD
+    headers = (
+        [] if body.dictionary is None else [parquet.dictionary_page(body.dictionary[0], len(raw[0]), len(packed[0]))]
+    )
+    headers += [
+        parquet.data_page(end - begin, body.encoding, len(whole), len(page))
+        for (begin, end, _), whole, page in zip(
+            body.pages, raw[len(dictionary) :], packed[len(dictionary) :], strict=True
+        )
+    ]
+    slots = len(levels.valid)
+    return Pages(
+        data=b"".join(piece for pair in zip(headers, packed, strict=True) for piece in pair),
+        dictionary=len(headers[0]) + len(packed[0]) if dictionary else 0,
+        slots=slots,
+        unpacked=size + sum(map(len, headers)),
+        codec=codec,
+        encodings=(*([parquet.PLAIN] if dictionary else []), parquet.RLE, body.encoding),
+        statistics=parquet.statistics(slots - int(np.count_nonzero(levels.valid)), body.bounds),
+    )
+
+
+@cache
+def _without_values(slots: int, lists: bool) -> Pages:
+    """The pages of a column that has no value in so many rows, or no list."""
+    levels = _sized(thrift.varint(slots << 1) + b"\0") * (2 if lists else 1)
+    header = parquet.data_page(slots, parquet.PLAIN, len(levels), len(levels))
+    data = header + levels
+    encodings = (parquet.RLE, parquet.PLAIN)
+    return Pages(data, 0, slots, len(data), parquet.UNCOMPRESSED, encodings, parquet.statistics(slots, None))
+
+
+@cache
+def _zstd() -> Any:
+    return pa.Codec("zstd", compression_level=1)
+
+
+def _one_page(levels: _Levels, values: bytes) -> tuple[tuple[int, int, bytes], ...]:
+    return ((0, len(levels.valid), values),)
+
+
+def _present(values: pa.Array, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers of a column without its nulls."""
+    numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
+    return numbers[validity(values)] if values.null_count else numbers
+
+
+def _fractions(values: pa.DoubleArray) -> Spans:
+    valid = validity(values)
+    starts = (np.arange(len(values), dtype=np.int64) + values.offset) * 8
+    return Spans(np.frombuffer(values.buffers()[1], np.uint8), starts, np.where(valid, 8, 0), valid)
+
+
+def _bounds(numbers: npt.NDArray[np.float64]) -> Bounds | None:
+    """None where one is no number. A zero is told with the sign that leaves out neither zero."""
+    least, greatest = numbers.min(), numbers.max()
+    if np.isnan(least):
+        return None
+    return np.float64(least if least else -0.0).tobytes(), np.float64(greatest if greatest else 0.0).tobytes()
+
+
+def _raw(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "little") + data
+
+
+def _presence(valid: Booleans) -> bytes:
+    """Definition levels of one bit: one run where all have a value, else the bits as they are."""
+    if valid.all():
+        return thrift.varint(len(valid) << 1) + b"\1"
+    return thrift.varint((len(valid) + 7) // 8 << 1 | 1) + np.packbits(valid, bitorder="little").tobytes()
+
+
+def _runs(numbers: npt.NDArray[np.int32], width: int) -> bytes:
+    room = np.empty(packing.room_of_runs(len(numbers), width), np.uint8)
+    return room[: packing.runs(numbers, width, room)].tobytes()

@@ -1,0 +1,89 @@
+"""Row groups → a Parquet file, with the pages of columns that tables share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Final
+
+import pyarrow as pa
+
+from connectors.parquet import format as parquet
+from connectors.parquet.column import pages_of
+from connectors.parquet.format import Pages
+
+DIGESTS: Final = frozenset({"_record_id"})
+"""Columns of digests: no two values share anything that a compressor could find."""
+
+BOUNDED: Final = frozenset({"_object"})
+"""Columns of text whose least and greatest value are told: of other text they would exclude nothing."""
+
+_HELD_BYTES: Final = 64 << 20
+
+
+class Shelf:
+    """Pages of columns that were encoded lately.
+
+    A column is known by where its values lie in memory, and is kept with its pages, so that nothing else comes to lie
+    there. What was not taken for longest goes first, beyond about `held_bytes`.
+    """
+
+    def __init__(self, held_bytes: int = _HELD_BYTES) -> None:
+        self._room = held_bytes
+        self._held: OrderedDict[Hashable, tuple[pa.ChunkedArray, Pages]] = OrderedDict()
+
+    def pages(self, name: str, column: pa.ChunkedArray) -> Pages:
+        """The pages of a column of a row group; how they are encoded follows from its name, type and values."""
+        as_it_stands, bounded = name in DIGESTS, name in BOUNDED
+        key = (str(column.type), as_it_stands, bounded, *(_place(chunk) for chunk in column.chunks))
+        if key in self._held:
+            self._held.move_to_end(key)
+            return self._held[key][1]
+        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        pages = pages_of(array, compressible=not as_it_stands, bounded=bounded)
+        if array.null_count < len(array):
+            self._keep(key, column, pages)
+        return pages
+
+    def _keep(self, key: Hashable, column: pa.ChunkedArray, pages: Pages) -> None:
+        self._held[key] = column, pages
+        self._room -= _size(column, pages)
+        while self._room < 0:
+            _, dropped = self._held.popitem(last=False)
+            self._room += _size(*dropped)
+
+
+def _place(array: pa.Array) -> Hashable:
+    """Where the values of an array lie; of lists, those of their elements too."""
+    return (array.offset, len(array), *(None if b is None else b.address for b in array.buffers()))
+
+
+def _size(column: pa.ChunkedArray, pages: Pages) -> int:
+    return int(column.nbytes) + len(pages.data)
+
+
+class FileWriter:
+    """One file of a schema, in memory. Raises ConfigError (PART_SCHEMA) for a type that no part holds."""
+
+    def __init__(self, schema: pa.Schema, shelf: Shelf) -> None:
+        self._schema, self._shelf = schema, shelf
+        self._leaves = parquet.leaves(schema)
+        self._pieces: list[bytes] = [parquet.MAGIC]
+        self._groups: list[bytes] = []
+        self.size = len(parquet.MAGIC)
+        self.rows = 0
+
+    def write(self, group: pa.Table) -> None:
+        """Adds a row group of that schema, with one row at least."""
+        columns = [
+            (leaf, self._shelf.pages(leaf.path[0], column))
+            for leaf, column in zip(self._leaves, group.columns, strict=True)
+        ]
+        self._groups.append(parquet.row_group(columns, group.num_rows, self.size, len(self._groups)))
+        self._pieces += [pages.data for _, pages in columns]
+        self.size += sum(len(pages.data) for _, pages in columns)
+        self.rows += group.num_rows
+
+    def finish(self) -> bytes:
+        """The whole file."""
+        return b"".join([*self._pieces, parquet.footer(self._schema, self._groups, self.rows)])

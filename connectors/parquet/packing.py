@@ -1,0 +1,237 @@
+"""The compiled loops of Parquet's encodings: numbers into as few bits as they need, bytes behind their lengths.
+
+Source: Encodings.md of the Apache Parquet format. Every function that writes takes room that is large enough (`room_*`)
+and returns how many bytes it filled, an int.
+"""
+# mypy: disallow-untyped-decorators=False, warn-return-any=False
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from connectors.kernels.interning import equal
+from connectors.kernels.words import VECTOR, copy_vector, load, put_byte, put_int, store
+
+Bytes = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+
+BLOCK: Final = 128
+MINIBLOCKS: Final = 4
+_MINIBLOCK: Final = BLOCK // MINIBLOCKS
+_WORD: Final = 64
+_LENGTH: Final = 4
+_LEAST_RUN: Final = 8
+_SLACK: Final = 64
+
+
+def room_of_runs(count: int, width: int) -> int:
+    """Bytes that `runs` may write: alternating runs and literals at most, and a word beyond."""
+    return count * (width + 8) // 8 + 16 * (count // _LEAST_RUN + 2) + _SLACK
+
+
+def room_of_differences(count: int) -> int:
+    """Bytes that `differences` may write."""
+    blocks = -(-count // BLOCK) + 1
+    return 40 + blocks * (10 + MINIBLOCKS + 8 * BLOCK) + _SLACK
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _varint(to: int, number: np.uint64) -> int:
+    """Writes a number at an address, seven bits a byte; the address behind it."""
+    seven, low, more = np.uint64(7), np.uint64(0x7F), np.uint64(0x80)
+    while number > low:
+        put_byte(to, np.int64(number & low | more))
+        number >>= seven
+        to += 1
+    put_byte(to, np.int64(number))
+    return to + 1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _zigzag(to: int, number: np.int64) -> int:
+    return _varint(to, np.uint64((number << np.int64(1)) ^ (number >> np.int64(63))))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _width_of(number: np.uint64) -> int:
+    """How many bits a number needs."""
+    width, one = 0, np.uint64(1)
+    while number:
+        number >>= one
+        width += 1
+    return width
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _literals(values: Codes, begin: int, end: int, width: int, to: int) -> int:
+    """Writes values[begin:end] as one run of literals, filled up to a multiple of eight with zeros."""
+    groups = (end - begin + 7) // 8
+    to = _varint(to, np.uint64(groups << 1 | 1))
+    held, bits, at, seven = np.uint64(0), 0, to, np.uint64(7)
+    for i in range(begin, end):
+        held |= np.uint64(values[i]) << np.uint64(bits)
+        bits += width
+        store(at, held)
+        at += bits >> 3
+        held >>= np.uint64(bits) & ~seven
+        bits &= 7
+    stop = to + groups * width
+    store(at, held)
+    for rest in range(at + 8, stop):
+        put_byte(rest, 0)
+    return stop
+
+
+@njit(cache=True, nogil=True)
+def runs(values: Codes, width: int, out: Bytes) -> Any:
+    """The hybrid of runs and literals of numbers below 2^width (width up to 32), without a length before it."""
+    to, first, i, n = np.int64(out.ctypes.data), 0, 0, values.size
+    begun = to
+    while i < n:
+        value, j = values[i], i + 1
+        while j < n and values[j] == value:
+            j += 1
+        filling = -(i - first) % 8
+        if j - i - filling >= _LEAST_RUN:
+            if i > first:
+                to = _literals(values, first, i + filling, width, to)
+            to = _varint(to, np.uint64((j - i - filling) << 1))
+            for byte in range((width + 7) // 8):
+                put_byte(to, (np.int64(value) >> (8 * byte)) & 255)
+                to += 1
+            first = j
+        i = j
+    if n > first:
+        to = _literals(values, first, n, width, to)
+    return to - begun
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _pack(values: npt.NDArray[np.uint64], begin: int, count: int, width: int, to: int) -> int:
+    """Writes values[begin:begin + count] and zeros up to a miniblock, `width` bits each (up to 64)."""
+    held, bits, stop = np.uint64(0), 0, to + _MINIBLOCK // 8 * width
+    for i in range(begin, begin + count):
+        value = values[i]
+        held |= value << np.uint64(bits)
+        if bits + width >= _WORD:
+            store(to, held)
+            to += 8
+            held = value >> np.uint64(_WORD - bits) if bits else np.uint64(0)
+            bits -= _WORD
+        bits += width
+    if bits:
+        store(to, held)
+        to += 8
+    while to < stop:
+        store(to, np.uint64(0))
+        to += 8
+    return stop
+
+
+@njit(cache=True, nogil=True)
+def differences(values: Integers, narrow: bool, out: Bytes) -> Any:
+    """Numbers as packed differences (DELTA_BINARY_PACKED). narrow: they are of 32 bits, and so are the differences."""
+    n, to = values.size, np.int64(out.ctypes.data)
+    begun, mask = to, np.uint64(0xFFFFFFFF) if narrow else ~np.uint64(0)
+    to = _varint(to, np.uint64(BLOCK))
+    to = _varint(to, np.uint64(MINIBLOCKS))
+    to = _varint(to, np.uint64(n))
+    to = _zigzag(to, values[0] if n else np.int64(0))
+    relative = np.empty(BLOCK, np.uint64)
+    for block in range(1, n, BLOCK):
+        count = min(BLOCK, n - block)
+        least = np.int64(0)
+        for i in range(count):
+            step = values[block + i] - values[block + i - 1]
+            if narrow:
+                step = np.int64(np.int32(step))
+            relative[i] = np.uint64(step)
+            least = step if i == 0 else min(least, step)
+        to = _zigzag(to, least)
+        widths = to
+        to += MINIBLOCKS
+        for mini in range(MINIBLOCKS):
+            begin = mini * _MINIBLOCK
+            size, every = min(_MINIBLOCK, count - begin), np.uint64(0)
+            for i in range(begin, begin + max(size, 0)):
+                relative[i] = (relative[i] - np.uint64(least)) & mask
+                every |= relative[i]
+            width = _width_of(every)
+            put_byte(widths + mini, width)
+            if width:
+                to = _pack(relative, begin, size, width, to)
+    return to - begun
+
+
+@njit(cache=True, nogil=True)
+def plain(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, prefix: bool, out: Bytes) -> Any:
+    """The values of some rows end to end, each behind its length in four bytes where `prefix`."""
+    source, to, readable = np.int64(data.ctypes.data), np.int64(out.ctypes.data), data.size
+    begun = to
+    for row in rows:
+        first, size = starts[row], lengths[row]
+        if prefix:
+            put_int(to, size)
+            to += _LENGTH
+        if first + size + VECTOR <= readable:
+            for k in range(0, size, VECTOR):
+                copy_vector(to + k, source + first + k)
+        elif size >= 8:
+            for k in range(0, size - 8, 8):
+                store(to + k, load(source + first + k))
+            store(to + size - 8, load(source + first + size - 8))
+        else:
+            for k in range(size):
+                put_byte(to + k, np.int64(data[first + k]))
+        to += size
+    return to - begun
+
+
+def room_of_plain(values: int, total: int) -> int:
+    """Bytes that `plain` may write for so many values of so many bytes together."""
+    return values * _LENGTH + total + VECTOR + _SLACK
+
+
+@njit(cache=True, nogil=True)
+def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether every row has a value, and all the same. data: at least eight bytes."""
+    if starts.size == 0 or not valid[0]:
+        return False
+    base, size = np.int64(data.ctypes.data), lengths[0]
+    first, last = base + starts[0], base + data.size - 8
+    for row in range(1, starts.size):
+        if not valid[row] or lengths[row] != size or not equal(base + starts[row], first, size, last):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def list_levels(offsets: Integers, valid: npt.NDArray[np.bool_], present: npt.NDArray[np.bool_]) -> Any:
+    """(repetition, definition) of each slot of a column of lists, int32 each, and which elements are its values.
+
+    Definition: 0 a null list, 1 an empty one, 2 a null element, 3 a value. offsets: int64[rows + 1] into present,
+    which says of each element whether it is no null.
+    """
+    slots = 0
+    for row in range(valid.size):
+        slots += max(offsets[row + 1] - offsets[row], 1) if valid[row] else 1
+    repetition, definition = np.zeros(slots, np.int32), np.zeros(slots, np.int32)
+    values, at, count = np.empty(slots, np.int64), 0, 0
+    for row in range(valid.size):
+        if not valid[row] or offsets[row + 1] == offsets[row]:
+            definition[at] = np.int32(valid[row])
+            at += 1
+            continue
+        for element in range(offsets[row], offsets[row + 1]):
+            repetition[at] = np.int32(element > offsets[row])
+            definition[at] = np.int32(2 + present[element])
+            if present[element]:
+                values[count] = element
+                count += 1
+            at += 1
+    return repetition, definition, values[:count]
