@@ -66,27 +66,25 @@ MET_AGAIN = ("still_quarantined", "resolved")
 
 def inputs_table(outcomes: Iterable[SpanOutcome], zone: str) -> pa.Table:
     """INPUTS of the wave."""
-    rows = [
-        {
-            "key": o.object.uri,
-            "version": o.object.version,
-            "size": o.object.size,
-            "modified_us": o.object.modified_us,
-            "sha256": o.sha256.hex() or None,
-            "outcome": o.outcome,
-            "code": o.code or None,
-            "records_read": o.read,
-            "records_written": o.written,
-            "records_quarantined": o.quarantined,
-            "records_duplicate": o.duplicate,
-            "bytes_record": o.record_bytes,
-            "bytes_quarantined": o.quarantined_bytes,
-            "bytes_envelope": o.envelope_bytes,
-            "zone": zone,
-        }
-        for o in outcomes
-    ]
-    return pa.Table.from_pylist(rows, schema=INPUTS)
+    found = list(outcomes)
+    columns = {
+        "key": [o.object.uri for o in found],
+        "version": [o.object.version for o in found],
+        "size": [o.object.size for o in found],
+        "modified_us": [o.object.modified_us for o in found],
+        "sha256": [o.sha256.hex() or None for o in found],
+        "outcome": [o.outcome for o in found],
+        "code": [o.code or None for o in found],
+        "records_read": [o.read for o in found],
+        "records_written": [o.written for o in found],
+        "records_quarantined": [o.quarantined for o in found],
+        "records_duplicate": [o.duplicate for o in found],
+        "bytes_record": [o.record_bytes for o in found],
+        "bytes_quarantined": [o.quarantined_bytes for o in found],
+        "bytes_envelope": [o.envelope_bytes for o in found],
+        "zone": pa.repeat(zone, len(found)),
+    }
+    return pa.table(columns, schema=INPUTS)
 
 
 def counts(outcomes: Sequence[SpanOutcome], done: int) -> dict[str, dict[str, int]]:

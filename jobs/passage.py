@@ -93,8 +93,7 @@ class Passage:
 
     def _outcomes(self) -> tuple[SpanOutcome, ...]:
         lost = self._intake.set_aside
-        ordinals = range(len(self._bundle.spans))
-        return tuple(lost[n] if n in lost else self._tally.outcome(n, self._intake.sha256(n)) for n in ordinals)
+        return tuple(lost.get(n, outcome) for n, outcome in enumerate(self._tally.outcomes(self._intake.sha256)))
 
     def _pass(self, parsed: Parsed) -> None:
         """A chunk: checked, quarantined, released, written."""

@@ -67,13 +67,14 @@ class Bundle:
 
 def as_table(objects: Sequence[RawObject]) -> pa.Table:
     """OBJECTS of a page of the listing."""
-    columns = {name: [getattr(o, name) for o in objects] for name in OBJECTS.names}
-    return pa.table(columns, schema=OBJECTS)
+    rows = [(o.uri, o.size, o.modified_us, o.etag, o.version) for o in objects]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in OBJECTS)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, OBJECTS, strict=True)], schema=OBJECTS)
 
 
 def as_objects(table: pa.Table) -> list[RawObject]:
-    rows = table.select(["uri", "size", "modified_us", "etag"]).to_pylist()
-    return [RawObject(**row) for row in rows]
+    columns = (table[name].to_pylist() for name in ("uri", "size", "modified_us", "etag"))
+    return [RawObject(uri, size, modified, etag) for uri, size, modified, etag in zip(*columns, strict=True)]
 
 
 def sort(pages: Iterable[pa.Table]) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,10 +56,13 @@ class Tally:
         """int64 per row: the ordinal of its object's piece."""
         return np.asarray(pc.index_in(rows["_object"], value_set=self._names), dtype=np.int64)
 
-    def outcome(self, ordinal: int, sha256: bytes) -> SpanOutcome:
-        """What became of a piece that was read to its end."""
+    def outcomes(self, sha256: Callable[[int], bytes]) -> list[SpanOutcome]:
+        """What became of each piece, if it was read to its end. sha256: of the piece of an ordinal."""
+        rows = zip(*(column.tolist() for column in self._counts.values()), strict=True)
+        return [self._outcome(n, dict(zip(self._counts, row, strict=True)), sha256(n)) for n, row in enumerate(rows)]
+
+    def _outcome(self, ordinal: int, count: dict[str, int], sha256: bytes) -> SpanOutcome:
         span = self._spans[ordinal]
-        count = {name: int(column[ordinal]) for name, column in self._counts.items()}
         written = count["records"] - count["quarantined"] - count["duplicate"]
         lost = written == 0 and count["duplicate"] == count["still_quarantined"]
         lost = lost and count["quarantined"] + count["still_quarantined"] > 0

@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
+from connectors.kernels.gather import taken
 
 _DIGEST_BYTES = 32
 Made = TypeVar("Made")
@@ -47,7 +48,7 @@ class Assembly:
         return pa.Table.from_arrays(arrays, schema=spec.schema)
 
     def _patient_keys(self, patient: Positions) -> pa.Array:
-        return self._keys.take(pa.array(patient, mask=patient < 0))
+        return taken(self._keys, patient)
 
     def _lineage(self, message: Positions) -> dict[str, pa.Array]:
         frame, n = self._frame, len(message)

@@ -12,7 +12,7 @@ An item runs from its start to the next start.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
 from connectors.hl7v2.lanes import LANES, names_mask
-from connectors.kernels.words import lowest
+from connectors.kernels.words import BLOCK, below, equals, lowest, ones
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -35,6 +35,8 @@ TEXT: Final = 5  # what stands in an object before its first start
 KINDS: Final = ("MSH", "FHS", "BHS", "BTS", "FTS", "TEXT")
 LOOK_BEHIND: Final = 4  # bytes around a start that decide whether it is one
 LOOK_AHEAD: Final = 5
+
+CHARSET_FIELD: Final = 18  # of MSH
 
 READABLE: Final = 0
 SHORT: Final = 1  # MSH ends before MSH-3
@@ -262,6 +264,31 @@ def _separators(buf: Bytes, start: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
+def _line_stop(base: int, at: int, end: int) -> Any:
+    """Where the first line break stands between two places of a buffer at `base`, `end` where there is none."""
+    for block in range(at, end, BLOCK):
+        bits = equals(base + block, 13) | equals(base + block, 10)
+        if bits:
+            return min(block + lowest(bits), end)
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _behind(base: int, at: int, end: int, separator: int, count: int) -> Any:
+    """The place behind the separator number `count` between two places of a buffer, `end` where there are fewer."""
+    one = np.uint64(1)
+    for block in range(at, end, BLOCK):
+        bits = equals(base + block, separator) & below(end - block)
+        found = ones(bits)
+        if found >= count:
+            for _ in range(count - 1):
+                bits &= bits - one
+            return block + lowest(bits) + 1
+        count -= found
+    return end
+
+
+@njit(cache=True, nogil=True)
 def read_headers(
     buf: Bytes,
     starts: Offsets,
@@ -272,12 +299,11 @@ def read_headers(
     names: npt.NDArray[np.int16],
 ) -> None:
     """status[i]: whether the separators of message i can be used (READABLE, SHORT, SEPARATORS); charset[i]: what the
-    first repetition of its MSH-18 declares, read with its own separators (see charsets.resolve)."""
+    first repetition of its MSH-18 declares, read with its own separators (see charsets.resolve). buf: BLOCK readable
+    bytes behind the last message."""
+    base = np.int64(buf.ctypes.data)
     for i in range(starts.size):
-        end = starts[i] + 4
-        while end < ends[i] and buf[end] != 13 and buf[end] != 10:
-            end += 1
-        end = min(end, ends[i])
+        end = _line_stop(base, starts[i] + 4, ends[i])
         charset[i] = UNDECLARED
         status[i], at = _separators(buf, starts[i], end)
         if status[i] != READABLE:
@@ -285,11 +311,7 @@ def read_headers(
         separator, component, repetition = buf[starts[i] + 3], buf[starts[i] + 4], buf[starts[i] + 4]
         if at - starts[i] > 5:
             repetition = buf[starts[i] + 5]
-        field = 2
-        while at < end and field < 18:
-            field += buf[at] == separator
-            at += 1
-        begin = at
+        begin = at = _behind(base, at, end, np.int64(separator), CHARSET_FIELD - 2)
         while at < end and buf[at] != separator and buf[at] != component and buf[at] != repetition:
             at += 1
         if at > begin:

@@ -53,7 +53,7 @@ class Chunk:
 @dataclass(frozen=True)
 class Values:
     """Where the values of a table stand: start, length int32[slots, rows], length 0 for none, for absent and
-    empty alike, which are null in typed tables; state: see values.
+    empty alike, which are null in typed tables; the start of none is any number. state: see values.
 
     message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
     """
@@ -130,7 +130,7 @@ def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positi
     """The values of a layout: sources gives the segment (or -1) that each row reads, for each source of the layout."""
     shape = (len(layout.slots), len(message))
     values = Values(
-        layout, np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape[0], np.uint8), message, sources
+        layout, np.empty(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape[0], np.uint8), message, sources
     )
     for name, source in layout.sources.items():
         if name not in sources:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.words import BLOCK, equals, lowest
+from connectors.kernels.words import BLOCK, below, equals, lowest
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int32]
@@ -137,32 +137,35 @@ def find_repetitions(
     wanted: npt.NDArray[np.bool_],
     found: Positions,
 ) -> int:
-    """The repetitions that are not empty of the wanted fields of some segments, in order.
+    """The repetitions that are not empty of the wanted fields of some segments, in order. text: BLOCK readable bytes
+    behind the last segment.
 
     found: int32[5, capacity]: index into segments, field, number of the repetition from 1, start, end. Returns how many
     there are; those beyond the capacity are counted, not stored.
     """
-    n = 0
+    n, one, base = 0, np.uint64(1), np.int64(text.ctypes.data)
     for i in range(segments.size):
         s = segments[i]
         own = separators[message[s]]
-        at, end, field = segment_start[s] + 4, segment_end[s], 1
-        while field < wanted.size and at <= end:
-            begin, repetition = at, 1
-            while True:
-                ended = at >= end or text[at] == own[0]
-                if wanted[field] and (ended or (text[at] == own[2] and own[2] != 0)):
-                    if at > begin:
-                        if n < found.shape[1]:
-                            found[0, n], found[1, n], found[2, n], found[3, n] = i, field, repetition, begin
-                            found[4, n] = at
-                        n += 1
-                    begin, repetition = at + 1, repetition + 1
-                if ended:
-                    break
-                at += 1
-            at += 1
-            field += 1
+        divider, repeater = np.int64(own[0]), np.int64(own[2] if own[2] else own[0])
+        begin, end, field, repetition = np.int64(segment_start[s]) + 4, np.int64(segment_end[s]), 1, 1
+        for block in range(begin, end + 1, BLOCK):
+            if field >= wanted.size:
+                break
+            bits = (equals(base + block, divider) | equals(base + block, repeater)) & below(end - block)
+            if end - block < BLOCK:
+                bits |= one << np.uint64(end - block)
+            while bits and field < wanted.size:
+                at = block + lowest(bits)
+                bits &= bits - one
+                if wanted[field] and at > begin:
+                    if n < found.shape[1]:
+                        found[0, n], found[1, n], found[2, n], found[3, n] = i, field, repetition, begin
+                        found[4, n] = at
+                    n += 1
+                begin, repetition = at + 1, repetition + 1
+                if at == end or text[at] == own[0]:
+                    field, repetition = field + 1, 1
     return n
 
 

@@ -27,6 +27,7 @@ from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
+from connectors.kernels.gather import taken
 
 FIELDS: Final = (2, 3, 4, 18, 19, 20, 21)
 IMPLIED_TYPE: Final = {18: "AN", 19: "SS", 20: "DL"}
@@ -66,11 +67,12 @@ class Identifiers:
         """text[p]: the key of each patient, null without an identifier."""
         if not len(self.patient) or "identifier" not in self.columns:
             return pa.nulls(len(self.chosen), pa.string())
-        at = pa.array(self.chosen, mask=self.chosen < 0)
         authorities = self.columns.get("authority", pa.nulls(len(self.patient), pa.string()))
-        names = self.columns["identifier"].take(at)
-        names = pc.if_else(pc.equal(names, EXPLICIT_NULL), None, names)
-        return qualified(names, authorities.take(at))
+        names = taken(self.columns["identifier"], self.chosen)
+        no_value = pc.equal(names, EXPLICIT_NULL)
+        if pc.any(no_value).as_py():
+            names = pc.if_else(no_value, None, names)
+        return qualified(names, taken(authorities, self.chosen))
 
 
 @cache

@@ -20,6 +20,7 @@ from connectors.hl7v2 import boundaries
 from connectors.hl7v2.boundaries import LOOK_AHEAD, LOOK_BEHIND, MSH, TEXT
 
 HEAD: Final = 4096  # bytes of an object that say what it is
+_HEADING: Final = 64  # bytes that tell the byte order
 _FOREVER: Final = 1 << 62
 _STEP: Final = 64 << 10  # bytes read at first behind the end of a range, to finish its last record
 _WIDE: Final = re.compile(
@@ -125,6 +126,9 @@ def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run 
 
     Raises what reading the piece's blocks raises.
     """
+    if (whole := _whole(piece, chunk_bytes)) is not None:
+        yield Run(piece, 0, whole, final=True, last=True)
+        return
     window = _Window(piece)
     end = _FOREVER if piece.end is None else piece.end
     if piece.start == 0:
@@ -137,6 +141,15 @@ def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run 
         yield Run(piece, piece.start, b"", final=False, last=True)
         return
     yield from _runs_from_start(window, piece, end, chunk_bytes, max_record_bytes)
+
+
+def _whole(piece: Piece, chunk_bytes: int) -> bytes | None:
+    """The bytes of an object that lies in memory as one block of a chunk at most, unless it is in UTF-16."""
+    blocks = piece.blocks
+    if piece.start or piece.end is not None or not isinstance(blocks, tuple) or len(blocks) != 1:
+        return None
+    data: bytes = blocks[0]
+    return None if len(data) > chunk_bytes or _byte_order(data[:_HEADING]) else data
 
 
 def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -> bool:
@@ -264,13 +277,13 @@ def _uncut_mark(data: bytearray, cut: int) -> int:
     return cut
 
 
-def _byte_order(head: bytearray) -> str:
+def _byte_order(head: bytes | bytearray) -> str:
     """ "little" or "big" if an object that begins so is in UTF-16 (by its mark, or by the NULs of its first name)."""
     if head[:2] == b"\xff\xfe":
         return "little"
     if head[:2] == b"\xfe\xff":
         return "big"
-    found = _WIDE.match(head[:64])
+    found = _WIDE.match(head[:_HEADING])
     if not found:
         return ""
     return "big" if head[0] == 0 else "little"

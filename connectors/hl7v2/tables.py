@@ -22,6 +22,7 @@ from connectors.hl7v2.relate import KINDS, NONE, TABLES, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.hl7v2.values import USED
 from connectors.identity import EXPLICIT_NULL
+from connectors.kernels.gather import taken
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times
 
@@ -123,6 +124,8 @@ class _Reader:
 
     def _of_segments(self, table: str) -> pa.Table:
         lead = self._note_lines() if table == NOTES else self._lead(table)
+        if not len(lead):
+            return specs()[table].schema.empty_table()
         values = find_values(self._segments, layout(table), self._sources(table, lead), self._segments.message[lead])
         if table == OBSERVATIONS:
             return self._assembled(table, self._observation_columns(values, lead), lead)
@@ -249,10 +252,9 @@ class _Reader:
         if not len(pids) or not len(found.patient):
             return {}
         chosen = np.where(place >= 0, found.chosen[place], NONE)
-        at = pa.array(chosen, mask=chosen < 0)
         columns = {**found.columns, "type": found.type}
         names = {"patient_id": "identifier", "patient_id_authority": "authority", "patient_id_type": "type"}
-        return {own: columns[name].take(at) for own, name in names.items() if name in columns}
+        return {own: taken(columns[name], chosen) for own, name in names.items() if name in columns}
 
     def _identifier_table(self) -> pa.Table:
         found = self._identifiers

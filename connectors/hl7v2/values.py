@@ -18,6 +18,7 @@ from connectors.hl7v2.layout import Source
 from connectors.hl7v2.locate import SEPARATORS
 from connectors.kernels.words import (
     BLOCK,
+    below,
     byte_at,
     equals,
     fill,
@@ -45,13 +46,6 @@ _AHEAD: Final = 25  # segments from one to the text that is asked for while it i
 
 
 @njit(cache=True, nogil=True)
-def _below(count: int) -> Any:
-    """uint64: the lowest `count` bits, all of them for 64 or more."""
-    one = np.uint64(1)
-    return ~np.uint64(0) if count >= BLOCK else (one << np.uint64(count)) - one
-
-
-@njit(cache=True, nogil=True)
 def _first(low: int, high: int, separator: int) -> Any:
     """Where the separator stands first between two addresses, `high` where it does not."""
     for block in range(low, high, BLOCK):
@@ -71,7 +65,7 @@ def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted:
     """
     count, one, escapes = 0, np.uint64(1), np.uint64(0)
     for block in range(at, end, BLOCK):
-        inside = _below(end - block)
+        inside = below(end - block)
         bits = equals(block, separator) & inside
         escapes |= equals(block, escape) & inside
         found = ones(bits)
@@ -96,7 +90,7 @@ def _parts(low: int, high: int, separator: int, bounds: int, count: int) -> None
             put_word(bounds + 8 * i, end)
             low = min(end + 1, high)
         return
-    bits, one = equals(low, separator) & _below(high - low), np.uint64(1)
+    bits, one = equals(low, separator) & below(high - low), np.uint64(1)
     for at in range(bounds + 8, bounds + 8 * count + 8, 8):
         put_word(at, min(low + lowest(bits), high))
         bits &= bits - one
@@ -233,7 +227,8 @@ def find_values(
 ) -> None:
     """Row r of the slots that a source fills is filled from segment segments[r] (-1: none).
 
-    start, length: int32[slots, rows], lengths zero before the first call. state: uint8[slots], USED where any row has
+    start, length: int32[slots, rows], lengths zero before the first call; where one stays zero, the start is not
+    written. state: uint8[slots], USED where any row has
     a value, with ESCAPED where one holds an escape character. Components and subcomponents are those of a field's
     first repetition.
     """

@@ -159,3 +159,10 @@ def binaries(buf: Bytes, start: Integers, length: Integers, *, empty_is_null: bo
     """One column of bytes: start, length int[n]; see `string_columns`."""
     kind = pa.binary()
     return string_columns(buf, start[np.newaxis], length[np.newaxis], empty_is_null=empty_is_null, kind=kind)[0]
+
+
+def taken(values: pa.Array, rows: Integers) -> pa.Array:
+    """values[rows], null for a negative row: the array itself, not a copy, where the rows are all of it in order."""
+    if len(rows) == len(values) and np.array_equal(rows, np.arange(len(rows))):
+        return values
+    return values.take(pa.array(rows, mask=rows < 0))

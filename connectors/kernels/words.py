@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 from llvmlite import ir
+from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -132,6 +134,13 @@ def lowest(typing: Any, bits: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), emit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def below(count: int) -> Any:
+    """uint64: the lowest `count` bits, all of them for 64 or more."""
+    one = np.uint64(1)
+    return ~np.uint64(0) if count >= BLOCK else (one << np.uint64(count)) - one
 
 
 @intrinsic

@@ -139,11 +139,13 @@ class DoneIndex:
 
     def new(self, uris: pa.Array, versions: pa.Array) -> npt.NDArray[np.bool_]:
         """bool[n]: true where this version of the object is not done."""
+        if not len(self._versions):
+            return np.ones(len(uris), np.bool_)
         return ~self._versions.contain(_digests(_identity(uris, versions)))
 
     def known_key(self, uris: pa.Array) -> npt.NDArray[np.bool_]:
         """bool[n]: true where some version of the object is done."""
-        return self._keys.contain(_digests(uris))
+        return self._keys.contain(_digests(uris)) if len(self._keys) else np.zeros(len(uris), np.bool_)
 
 
 class _Digests:

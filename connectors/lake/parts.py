@@ -139,8 +139,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with exactly the schema's columns and types. Raises ConfigError (PART_SCHEMA)."""
     if sorted(table.column_names) != sorted(schema.names):
         raise ConfigError("PART_SCHEMA", "rows have other columns than their table")
-    if table.schema.equals(schema, check_metadata=True):
-        return table
+    if table.schema.equals(schema):
+        return pa.Table.from_arrays(table.columns, schema=schema)
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.kernels.interning import codes_of, whole_words
 from connectors.kernels.spans import Spans, spans_of, validity
@@ -28,6 +27,7 @@ PAGE_BYTES: Final = 1 << 20
 LEAST_COMPRESSED: Final = 256
 """Pages of fewer bytes together are not compressed."""
 
+_PREFIX: Final = 4
 _REPEATING: Final = 0.9
 """A dictionary is made where it takes less than so much of what plain values take."""
 
@@ -106,13 +106,9 @@ def _body(levels: _Levels, values: pa.Array, bounded: bool) -> _Body:
     if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
         return _whole_numbers(levels, values)
     if pa.types.is_floating(kind):
-        return _spans_body(levels, _fractions(values), _bounds(_present(values, np.dtype("<f8"))), prefix=False)
-    bounds = None
-    if bounded:
-        found = pc.min_max(values).as_py()
-        bounds = (_raw(found["min"]), _raw(found["max"]))
+        return _fractions(levels, values)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return _spans_body(levels, spans_of(values), bounds, prefix=True, repeats=text)
+    return _text(levels, spans_of(values), repeats=text, bounded=bounded)
 
 
 def _booleans(levels: _Levels, values: pa.Array) -> _Body:
@@ -132,16 +128,39 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
     return _Body(parquet.DIFFERENCES, pages, bounds=bounds, compressible=False)
 
 
-def _spans_body(levels: _Levels, spans: Spans, bounds: Bounds | None, *, prefix: bool, repeats: bool = True) -> _Body:
-    """Values as bytes, through a dictionary where they repeat, if `repeats`. prefix: each behind its length."""
+def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Body:
+    """Text or bytes, through a dictionary where they repeat, if `repeats`."""
     rows = np.flatnonzero(spans.valid)
-    found = _dictionary(spans, rows, prefix) if repeats else None
+    found = _dictionary(spans, rows, prefix=True) if repeats else None
+    firsts = rows if found is None else found[0]
+    bounds = None
+    if bounded:
+        values = [spans.value(row) for row in firsts.tolist()]
+        bounds = (min(values), max(values))
     if found is not None:
-        firsts, indices = found
-        values = _plain(spans, firsts, prefix)
-        pages = _one_page(levels, indices)
-        return _Body(parquet.DICTIONARY, pages, (len(firsts), values), bounds)
-    return _Body(parquet.PLAIN, tuple(_plain_pages(levels, spans, rows, prefix)), bounds=bounds)
+        return _by_dictionary(levels, spans, found, bounds, prefix=True)
+    return _Body(parquet.PLAIN, tuple(_plain_pages(levels, spans, rows)), bounds=bounds)
+
+
+def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
+    """Fractions, through a dictionary where they repeat."""
+    valid = validity(values)
+    starts = (np.arange(len(values), dtype=np.int64) + values.offset) * 8
+    spans = Spans(np.frombuffer(values.buffers()[1], np.uint8), starts, np.where(valid, 8, 0), valid)
+    numbers = _present(values, np.dtype("<f8"))
+    bounds = _bounds(numbers)
+    found = _dictionary(spans, np.flatnonzero(valid), prefix=False)
+    if found is not None:
+        return _by_dictionary(levels, spans, found, bounds, prefix=False)
+    return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
+
+
+def _by_dictionary(
+    levels: _Levels, spans: Spans, found: tuple[Integers, bytes], bounds: Bounds | None, *, prefix: bool
+) -> _Body:
+    firsts, indices = found
+    dictionary = (len(firsts), _plain(spans, firsts, prefix))
+    return _Body(parquet.DICTIONARY, _one_page(levels, indices), dictionary, bounds)
 
 
 def _dictionary(spans: Spans, rows: Integers, prefix: bool) -> tuple[Integers, bytes] | None:
@@ -154,22 +173,22 @@ def _dictionary(spans: Spans, rows: Integers, prefix: bool) -> tuple[Integers, b
         return None
     codes, firsts = found
     width = max(int(len(firsts) - 1).bit_length(), 1)
-    each = 4 if prefix else 0
+    each = _PREFIX if prefix else 0
     whole = int(spans.lengths.sum()) + each * len(rows)
     if int(spans.lengths[firsts].sum()) + each * len(firsts) + width * len(rows) // 8 > _REPEATING * whole:
         return None
     return firsts, bytes([width]) + _runs(codes if len(rows) == len(codes) else codes[rows], width)
 
 
-def _plain_pages(levels: _Levels, spans: Spans, rows: Integers, prefix: bool) -> Iterator[tuple[int, int, bytes]]:
-    ends = np.cumsum(spans.lengths[rows] + (4 if prefix else 0))
+def _plain_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:
+    ends = np.cumsum(spans.lengths[rows] + _PREFIX)
     slots = np.flatnonzero(levels.valid)
     begin = first = taken = 0
     while begin < len(levels.valid):
         last = int(np.searchsorted(ends, taken + PAGE_BYTES))
         end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
         behind = int(np.searchsorted(slots, end))
-        yield begin, end, _plain(spans, rows[first:behind], prefix)
+        yield begin, end, _plain(spans, rows[first:behind], prefix=True)
         begin, first = end, behind
         taken = int(ends[behind - 1])
 
@@ -235,22 +254,12 @@ def _present(values: pa.Array, kind: np.dtype[Any]) -> npt.NDArray[Any]:
     return numbers[validity(values)] if values.null_count else numbers
 
 
-def _fractions(values: pa.DoubleArray) -> Spans:
-    valid = validity(values)
-    starts = (np.arange(len(values), dtype=np.int64) + values.offset) * 8
-    return Spans(np.frombuffer(values.buffers()[1], np.uint8), starts, np.where(valid, 8, 0), valid)
-
-
 def _bounds(numbers: npt.NDArray[np.float64]) -> Bounds | None:
     """None where one is no number. A zero is told with the sign that leaves out neither zero."""
     least, greatest = numbers.min(), numbers.max()
     if np.isnan(least):
         return None
     return np.float64(least if least else -0.0).tobytes(), np.float64(greatest if greatest else 0.0).tobytes()
-
-
-def _raw(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
 
 
 def _sized(data: bytes) -> bytes:

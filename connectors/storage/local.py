@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,9 @@ from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
 
 UNFINISHED = ".clinray-unfinished-"
 """Prefix of the names under which files are written before they get their own; listings pass over them."""
+
+_BAD_KEY = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")
+"""An empty part of a key, or one of a dot or two."""
 
 T = TypeVar("T")
 Identity = tuple[int, int]
@@ -121,14 +125,13 @@ class LocalStore:
         return {}
 
     def _path(self, key: str) -> str:
-        parts = key.split("/")
-        if not all(parts) or "." in parts or ".." in parts:
+        if _BAD_KEY.search(key):
             raise ConfigError("STORE_KEY", "a key of a local store has an empty part, or '.' or '..' as one")
         return f"{self.uri.rstrip('/')}/{key}"
 
     def _opened(self, path: str) -> BinaryIO:
         try:
-            return Path(path).open("rb")
+            return open(path, "rb")  # noqa: PTH123 - a Path costs as much as the opening; the caller closes it
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ObjectChanged("OBJECT_GONE", f"{path} is no longer there") from None
         except OSError as error:

@@ -110,10 +110,12 @@ class Reading:
         """The piece of a whole object. Its first bytes are read here, a small object entirely."""
         store, key = self._roots.locate(raw.uri)
         etag = raw.etag or None
-        if fetch is not None:
-            stored: Iterable[bytes] = (fetch.result(),)
-        elif raw.size <= self._ahead.small_bytes:
-            stored = (store.get(key, etag=etag),)
+        if fetch is not None or raw.size <= self._ahead.small_bytes:
+            data = store.get(key, etag=etag) if fetch is None else fetch.result()
+            if len(data) == raw.size and not kind(data[:HEAD_BYTES]):
+                self.digests[ordinal] = hashlib.sha256(data).digest()
+                return Piece(ordinal, raw, (data,) if data else ())
+            stored: Iterable[bytes] = (data,)
         else:
             stored = store.stream(key, etag=etag)
         blocks = _content(self._hashed(ordinal, raw, stored), self._expansion, raw.uri)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
 from connectors.identity import normalise
+from connectors.kernels.interning import interned
 from jobs.privacy.actions import Action, Keep, Rows
 from jobs.privacy.actions.token import column_cipher
 from jobs.privacy.keys import Keyring
@@ -99,12 +100,24 @@ def deidentify(
     """
     if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
         raise ConfigError("TABLE_IDENTIFIED_ONLY", f"the table {spec.name} is for identified zones alone")
+    _check_columns(table, spec)
+    treatments = _treatments(spec, policy)
+    if not table.num_rows:
+        return treatments.schema.empty_table()
+    work = _Table(table, spec, policy, keys, shared or Shared())
+    return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
+
+
+def _check_columns(table: pa.Table, spec: TableSpec) -> None:
+    """Raises ConfigError where the columns or their types are not those of the spec."""
+    if table.schema.equals(spec.schema):
+        return
     unknown = sorted(set(table.column_names) ^ {c.name for c in spec.columns})
     if unknown:
         raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
-    work = _Table(table, spec, policy, keys, shared or Shared())
-    treatments = _treatments(spec, policy)
-    return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
+    for column in spec.columns:
+        if table.schema.field(column.name).type != column.type:
+            raise ConfigError("COLUMN_TYPE", f"column {spec.name}.{column.name} is not of the type of its spec")
 
 
 def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
@@ -152,16 +165,16 @@ class _Table:
     """
 
     def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring, shared: Shared) -> None:
-        self._table, self._spec, self._policy, self._keys, self._shared = table, spec, policy, keys, shared
+        self._spec, self._policy, self._keys, self._shared = spec, policy, keys, shared
+        self._count = table.num_rows
+        self._columns = dict(zip(table.column_names, table.columns, strict=True))
         self._singles: dict[str, pa.Array] = {}
         self._empty: dict[pa.DataType, pa.Array] = {}
 
     def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
         column, action, field, main = treatment
-        values = self._table.column(column.name)
-        if values.type != column.type:
-            raise ConfigError("COLUMN_TYPE", f"column {self._spec.name}.{column.name} is not of the type of its spec")
-        if values.null_count == len(values):
+        values = self._columns[column.name]
+        if values.null_count == self._count:
             return self._null(field.type)
         if action is None:
             return self._routed(column, main)
@@ -195,6 +208,7 @@ class _Table:
             precision=self._companion(_part(column, self._spec, pa.int8())),
             offset=self._companion(_part(column, self._spec, pa.int16())),
             alike=self._shared.alike,
+            once=self._shared.once,
         )
 
     def _companion(self, column: Column | None) -> pa.Array | None:
@@ -202,13 +216,13 @@ class _Table:
 
     def _null(self, kind: pa.DataType) -> pa.Array:
         if kind not in self._empty:
-            self._empty[kind] = pa.nulls(self._table.num_rows, kind)
+            self._empty[kind] = pa.nulls(self._count, kind)
         return self._empty[kind]
 
     def _column(self, name: str) -> pa.Array:
         """A column in one piece."""
         if name not in self._singles:
-            chunks = self._table.column(name)
+            chunks = self._columns[name]
             self._singles[name] = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
         return self._singles[name]
 
@@ -216,7 +230,7 @@ class _Table:
         """uint64[n]: a number a patient; for rows without one, a number a record."""
         records = self._column(RECORD_ID)
         key = self._spec.patient_key
-        if not key or key not in self._table.column_names:
+        if not key or key not in self._columns:
             return self._shared.once("chance", [records], lambda: self._chance_of_records(records))
         patients = self._column(key)
         return self._shared.once("chance", [records, patients], lambda: self._chance_of_patients(records, patients))
@@ -235,12 +249,12 @@ class _Table:
 def _chance_of(
     values: pa.Array, key: bytes, prepare: Callable[[pa.Array], pa.Array] | None = None
 ) -> npt.NDArray[np.uint64]:
-    encoded = values.dictionary_encode()
-    distinct = encoded.dictionary if prepare is None else prepare(encoded.dictionary)
-    numbers = hmac_column(key, distinct)[:, :8].copy().view(">u8").reshape(-1).astype(np.uint64)
-    if not len(numbers):
-        return np.zeros(len(values), np.uint64)
-    taken: npt.NDArray[np.uint64] = numbers[np.asarray(pc.fill_null(encoded.indices, 0))]
+    distinct, codes = interned(values) or (values, None)
+    digests = hmac_column(key, distinct if prepare is None else prepare(distinct))
+    numbers: npt.NDArray[np.uint64] = digests[:, :8].copy().view(">u8").reshape(-1).astype(np.uint64)
+    if codes is None:
+        return numbers
+    taken: npt.NDArray[np.uint64] = numbers[np.maximum(codes, 0)] if len(numbers) else np.zeros(len(values), np.uint64)
     return taken
 
 

@@ -71,6 +71,10 @@ class Policy(BaseModel):
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both do the same, whatever they say to people."""
+        return self is other or (isinstance(other, Policy) and self.digest == other.digest)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of what the policy does: name, version, zone and actions with every parameter, as

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,6 +17,15 @@ Alike = Callable[[Hashable, pa.Array, Callable[[pa.Array], pa.Array]], pa.Array]
 """(purpose, values, make): make(values), which may have been made of equal values for the same purpose before."""
 
 
+Once = Callable[[Hashable, Sequence[pa.Array], Callable[[], pa.Array]], pa.Array]
+"""(purpose, arrays, make): make(), which may have been made of the same arrays for the same purpose before."""
+
+
+def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], pa.Array]) -> pa.Array:
+    """A Once that remembers nothing."""
+    return make()
+
+
 def each(purpose: Hashable, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """An Alike that remembers nothing."""
     return make(values)
@@ -29,7 +38,7 @@ class Rows:
     category: of the values. authority: text[n], who gave the identifiers. country: text[n], of a postal code.
     precision: int8[n], digits that were sent of a time; offset: int16[n], its minutes from UTC. All null-able, None
     where the table has no such column. chance: gives uint64[n], one number a patient, from which date shifts follow.
-    alike: remembers what was made of columns.
+    alike, once: remember what was made of columns.
     """
 
     keys: Keyring
@@ -40,6 +49,7 @@ class Rows:
     precision: pa.Array | None = None
     offset: pa.Array | None = None
     alike: Alike = each
+    once: Once = every_time
 
     def subset(self, rows: npt.NDArray[np.int64], category: str) -> Rows:
         """The same for some of the rows, whose values are of `category`."""

@@ -32,6 +32,11 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
 
 def _subject(values: pa.Array, rows: Rows) -> pa.Array:
     """Text values as they are pseudonymised: with their authority where they have one, normalised where it counts."""
-    if rows.authority is not None:
-        return qualified(pc.cast(values, pa.string()), pc.cast(rows.authority, pa.string()))
-    return values
+    authority = rows.authority
+    if authority is None:
+        return values
+    return rows.once(
+        "qualified",
+        [values, authority],
+        lambda: qualified(pc.cast(values, pa.string()), pc.cast(authority, pa.string())),
+    )
