@@ -52,6 +52,12 @@ def test_every_byte_of_a_single_byte_set_becomes_what_its_codec_says(name):
             assert decoded(raw) == ([], [], [], [("HL7_UNDECODABLE", "MSH-18")])
 
 
+def test_the_declared_set_is_found_however_long_the_fields_before_it_are():
+    for length in range(200):
+        raw = message(b"8859/1", b"\xe9").replace(b"|||", b"|" + b"A" * length + b"||", 1)
+        assert decoded(raw) == ([raw[:-1] + "é".encode()], ["8859/1"], [False], [])
+
+
 @pytest.mark.parametrize(
     ("declared", "name"),
     [

@@ -34,6 +34,13 @@ def test_the_key_is_made_of_the_first_identifier_by_type(fields: str, key: str |
     assert rows(message(f"PID|1|{fields}", header=header), "messages", "patient_key") == [(key,)]
 
 
+def test_every_repetition_is_an_identifier_however_far_it_stands_from_the_name_of_the_segment() -> None:
+    sent = [f"{n:0{1 + n % 90}d}" for n in range(1, 120)]
+    data = message("PID|1||" + "~".join(f"{name}^^^A^PI" for name in sent) + "|~Z|" + "x" * 200)
+    want = [("PID-3", n + 1, name) for n, name in enumerate(sent)] + [("PID-4", 2, "Z")]
+    assert rows(data, "identifiers", "position", "repetition", "identifier") == want
+
+
 def test_without_any_authority_the_key_begins_with_the_bar() -> None:
     assert rows(message("PID|||7", header=HEADER.replace("GEN", "")), "patients", "patient_key") == [("|7",)]
 

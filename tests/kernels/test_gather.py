@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laid_out import spans_of
 
 from connectors.errors import RecordError
-from connectors.kernels.gather import binaries, string_columns, strings
+from connectors.kernels.gather import binaries, string_columns, strings, taken
 
 VALUES = st.one_of(st.none(), st.text(max_size=40).map(str.encode))
 
@@ -66,3 +66,17 @@ def test_a_column_of_two_gigabytes_is_refused() -> None:
 def test_a_span_out_of_the_buffer_is_refused(start: int, length: int) -> None:
     with pytest.raises(ValueError, match="reaches out"):
         strings(np.zeros(64, np.uint8), np.array([start]), np.array([length]))
+
+
+def test_columns_of_many_rows_hold_the_slices() -> None:
+    rows = [[(b"%d" % (n * 7919 % 1000)) * (n % 5), None if n % 3 else b"x" * (n % 70)] for n in range(3_000)]
+    buf, start, length = spans_of([v for row in rows for v in row])
+    arrays = string_columns(buf, start.reshape(-1, 2).T, length.reshape(-1, 2).T)
+    assert [a.to_pylist() for a in arrays] == [[as_text(row[j] or None) for row in rows] for j in range(2)]
+
+
+def test_rows_that_are_taken_in_order_are_no_copy() -> None:
+    values = pa.array(["a", None, "c"])
+    assert taken(values, np.arange(3, dtype=np.int32)) is values
+    assert taken(values, np.array([2, -1, 0])).to_pylist() == ["c", None, "a"]
+    assert taken(values, np.array([0, 1])).to_pylist() == ["a", None]
