@@ -46,6 +46,8 @@ ENV NUMBA_CPU_NAME=${NUMBA_CPU} NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/opt/clinr
 RUN clinray generate hl7v2 --messages 2000 --out /build/warm/messages \
     && clinray ingest --source /build/warm/messages --lake /build/warm/lake --policy pseudonymised \
         --keys /build/warm/keys --cpus 0 --quiet \
+    && clinray ingest --source /build/warm/messages --lake /build/warm/identified --policy identified --allow-identified \
+        --keys /build/warm/keys --cpus 0 --quiet \
     && clinray verify /build/warm/lake && rm -rf /build/warm
 
 FROM ${BASE_IMAGE}

@@ -79,7 +79,7 @@ def pages_of(array: pa.Array, *, compressible: bool = True, bounded: bool = Fals
     of text too.
     """
     if array.null_count == len(array):
-        return _without_values(len(array), pa.types.is_list(array.type))
+        return without_values(len(array), pa.types.is_list(array.type))
     levels, values = _flattened(array)
     body = _body(levels, values, bounded)
     return _assembled(levels, body, compressible and body.compressible)
@@ -230,7 +230,7 @@ def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:
 
 
 @cache
-def _without_values(slots: int, lists: bool) -> Pages:
+def without_values(slots: int, lists: bool) -> Pages:
     """The pages of a column that has no value in so many rows, or no list."""
     levels = _sized(thrift.varint(slots << 1) + b"\0") * (2 if lists else 1)
     header = parquet.data_page(slots, parquet.PLAIN, len(levels), len(levels))

@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from connectors.parquet import format as parquet
-from connectors.parquet.column import pages_of
+from connectors.parquet.column import pages_of, without_values
 from connectors.parquet.format import Pages
 
 DIGESTS: Final = frozenset({"_record_id"})
@@ -34,6 +34,8 @@ class Shelf:
 
     def pages(self, name: str, column: pa.ChunkedArray) -> Pages:
         """The pages of a column of a row group; how they are encoded follows from its name, type and values."""
+        if column.null_count == len(column):
+            return without_values(len(column), pa.types.is_list(column.type))
         as_it_stands, bounded = name in DIGESTS, name in BOUNDED
         key = (str(column.type), as_it_stands, bounded, *(_place(chunk) for chunk in column.chunks))
         if key in self._held:
@@ -41,8 +43,7 @@ class Shelf:
             return self._held[key][1]
         array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         pages = pages_of(array, compressible=not as_it_stands, bounded=bounded)
-        if array.null_count < len(array):
-            self._keep(key, column, pages)
+        self._keep(key, column, pages)
         return pages
 
     def _keep(self, key: Hashable, column: pa.ChunkedArray, pages: Pages) -> None:

@@ -14,10 +14,13 @@ _TRUE, _FALSE, _BYTE, _I16, I32, _I64, BINARY, _LIST, STRUCT = 1, 2, 3, 4, 5, 6,
 _STOP: Final = b"\0"
 _SHORT_LIST: Final = 15
 _LONGEST_STEP: Final = 15
+_SINGLE: Final = tuple(bytes([number]) for number in range(0x80))
 
 
 def varint(number: int) -> bytes:
     """A whole number that is not negative, seven bits a byte, the lowest first."""
+    if number < len(_SINGLE):
+        return _SINGLE[number]
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -33,12 +33,16 @@ _KEEP = Keep()
 
 
 class _Treatment(NamedTuple):
-    """What becomes of a column. action: None for a routed column. main: for a companion, the column it goes with."""
+    """What becomes of a column. action: None for a routed column. main: for a companion, the column it goes with.
+
+    kind: the name of the type that it gets.
+    """
 
     column: Column
     action: Action | None
     field: pa.Field
     main: Column | None
+    kind: str
 
 
 class _Treatments(NamedTuple):
@@ -142,15 +146,19 @@ def _treatment(column: Column, main: Column | None, policy: Policy) -> _Treatmen
     """None: the column is dropped."""
     leading = column if main is None else main
     if leading.category is Category.ROUTED and policy.keeps_everything:
-        return _Treatment(column, _KEEP, column.arrow(), main)
+        return _treated_as(column, _KEEP, column.arrow(), main)
     if leading.category is Category.ROUTED:
-        return _Treatment(column, None, _field(column, column.type, "routed"), main)
+        return _treated_as(column, None, _field(column, column.type, "routed"), main)
     action = policy.action(leading.category)
     output = action.output(leading.type)
     if output is None or (main is not None and not action.keeps_companions):
         return None
     kind = output if main is None else column.type
-    return _Treatment(column, action, _field(column, kind, action.name), main)
+    return _treated_as(column, action, _field(column, kind, action.name), main)
+
+
+def _treated_as(column: Column, action: Action | None, field: pa.Field, main: Column | None) -> _Treatment:
+    return _Treatment(column, action, field, main, str(field.type))
 
 
 def _field(column: Column, kind: pa.DataType, action: str) -> pa.Field:
@@ -169,13 +177,13 @@ class _Table:
         self._count = table.num_rows
         self._columns = dict(zip(table.column_names, table.columns, strict=True))
         self._singles: dict[str, pa.Array] = {}
-        self._empty: dict[pa.DataType, pa.Array] = {}
+        self._empty: dict[str, pa.Array] = {}
 
     def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
-        column, action, field, main = treatment
+        column, action, _, main, _ = treatment
         values = self._columns[column.name]
         if values.null_count == self._count:
-            return self._null(field.type)
+            return self._null(treatment)
         if action is None:
             return self._routed(column, main)
         if action.name == "keep":
@@ -214,10 +222,10 @@ class _Table:
     def _companion(self, column: Column | None) -> pa.Array | None:
         return None if column is None else self._column(column.name)
 
-    def _null(self, kind: pa.DataType) -> pa.Array:
-        if kind not in self._empty:
-            self._empty[kind] = pa.nulls(self._count, kind)
-        return self._empty[kind]
+    def _null(self, treatment: _Treatment) -> pa.Array:
+        if treatment.kind not in self._empty:
+            self._empty[treatment.kind] = pa.nulls(self._count, treatment.field.type)
+        return self._empty[treatment.kind]
 
     def _column(self, name: str) -> pa.Array:
         """A column in one piece."""
