@@ -1,7 +1,8 @@
 """An Arrow array → the pages of its column.
 
-Text and fractions stand in a dictionary where they repeat, whole numbers and times as packed differences, all else
-plain. zstd at level 1 goes over what it makes smaller; it is not tried on differences, which are packed already.
+Text and fractions stand in a dictionary where they repeat, other text and bytes end to end behind their lengths, whole
+numbers and times as packed differences. zstd at level 1 goes over what it makes smaller; it is not tried on
+differences, which are packed already.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from connectors.parquet import packing, thrift
 from connectors.parquet.format import Pages
 
 PAGE_BYTES: Final = 1 << 20
-"""A page of plain values ends at the value that brings it to so many bytes."""
+"""A page of text or bytes without a dictionary ends at the value that brings it to so many bytes."""
 
 LEAST_COMPRESSED: Final = 256
 """Pages of fewer bytes together are not compressed."""
@@ -122,9 +123,7 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
     numbers = _present(values, np.dtype(f"<i{width // 8}"))
     physical = np.dtype("<i8" if width == 64 else "<i4")
     bounds = (numbers.min().astype(physical).tobytes(), numbers.max().astype(physical).tobytes())
-    room = np.empty(packing.room_of_differences(len(numbers)), np.uint8)
-    size = packing.differences(numbers.astype(np.int64, copy=False), width < 64, room)
-    pages = _one_page(levels, room[:size].tobytes())
+    pages = _one_page(levels, _differences(numbers.astype(np.int64, copy=False), narrow=width < 64))
     return _Body(parquet.DIFFERENCES, pages, bounds=bounds, compressible=False)
 
 
@@ -139,7 +138,7 @@ def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Bo
         bounds = (min(values), max(values))
     if found is not None:
         return _by_dictionary(levels, spans, found, bounds, prefix=True)
-    return _Body(parquet.PLAIN, tuple(_plain_pages(levels, spans, rows)), bounds=bounds)
+    return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans, rows)), bounds=bounds)
 
 
 def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
@@ -180,17 +179,27 @@ def _dictionary(spans: Spans, rows: Integers, prefix: bool) -> tuple[Integers, b
     return firsts, bytes([width]) + _runs(codes if len(rows) == len(codes) else codes[rows], width)
 
 
-def _plain_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:
-    ends = np.cumsum(spans.lengths[rows] + _PREFIX)
+def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:
+    """Pages of the lengths of values and, behind them, the values."""
+    ends = np.cumsum(spans.lengths[rows])
     slots = np.flatnonzero(levels.valid)
     begin = first = taken = 0
     while begin < len(levels.valid):
         last = int(np.searchsorted(ends, taken + PAGE_BYTES))
         end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
         behind = int(np.searchsorted(slots, end))
-        yield begin, end, _plain(spans, rows[first:behind], prefix=True)
+        some = rows[first:behind]
+        yield begin, end, _differences(spans.lengths[some], narrow=True) + _end_to_end(spans, some)
         begin, first = end, behind
         taken = int(ends[behind - 1])
+
+
+def _end_to_end(spans: Spans, rows: Integers) -> bytes:
+    first, last = int(rows[0]), int(rows[-1])
+    begin, end = int(spans.starts[first]), int(spans.starts[last] + spans.lengths[last])
+    if end - begin == int(spans.lengths[rows].sum()):
+        return spans.data[begin:end].tobytes()
+    return _plain(spans, rows, prefix=False)
 
 
 def _plain(spans: Spans, rows: Integers, prefix: bool) -> bytes:
@@ -260,6 +269,11 @@ def _bounds(numbers: npt.NDArray[np.float64]) -> Bounds | None:
     if np.isnan(least):
         return None
     return np.float64(least if least else -0.0).tobytes(), np.float64(greatest if greatest else 0.0).tobytes()
+
+
+def _differences(numbers: Integers, *, narrow: bool) -> bytes:
+    room = np.empty(packing.room_of_differences(len(numbers)), np.uint8)
+    return room[: packing.differences(numbers, narrow, room)].tobytes()
 
 
 def _sized(data: bytes) -> bytes:

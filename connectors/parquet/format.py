@@ -19,7 +19,7 @@ MAGIC: Final = b"PAR1"
 CREATED_BY: Final = "clinray-parquet version 1.0.0"
 """Stands in every file; another number where the same rows would give other bytes."""
 
-PLAIN, RLE, DIFFERENCES, DICTIONARY = 0, 3, 5, 8
+PLAIN, RLE, DIFFERENCES, LENGTHS, DICTIONARY = 0, 3, 5, 6, 8
 UNCOMPRESSED, ZSTD = 0, 6
 BOOLEAN, INT32, INT64, DOUBLE, BYTE_ARRAY = 0, 1, 2, 5, 6
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
