@@ -62,7 +62,7 @@ LABEL org.opencontainers.image.title="Clinray" \
 COPY --from=dependencies /opt/clinray /opt/clinray
 COPY --from=build /opt/code /opt/clinray
 COPY --from=build /opt/clinray/numba /opt/clinray/numba
-COPY --chmod=0755 k8s/entry.sh /usr/local/bin/clinray-entry
+COPY k8s/entry.sh /usr/local/bin/clinray-entry
 # HOME is where Ray writes its token; kernels are read from a copy that numba can write to (see k8s/entry.sh).
 ENV PATH=/opt/clinray/bin:$PATH \
     HOME=/tmp \

@@ -32,7 +32,7 @@ test-faults: $(INSTALLED) ## Kills of workers and drivers at SEEDS points, and s
 	CLINRAY_FAULT_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults
 
 test-k8s: $(INSTALLED) ## On the cluster of KUBECONFIG, else on one that kind makes; CLUSTER_TESTS=cluster_ci for the shortest
-	@set -e; [ -n "$$KUBECONFIG" ] || eval "$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh)"; \
+	@set -e; [ -n "$$KUBECONFIG" ] || { line=$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh); eval "$$line"; }; \
 	kubectl get crd rayjobs.ray.io >/dev/null || { echo "the cluster has no KubeRay" >&2; exit 1; }; \
 	CLINRAY_IMAGE=$(IMAGE) $(BIN)/python -m pytest -m "$(CLUSTER_TESTS)" --durations=0 tests/cluster
 
@@ -44,7 +44,7 @@ image: ## The container image, by docker, podman or buildah
 		$(IMAGE_ARGS) -t $(IMAGE) .
 
 kind: $(INSTALLED) ## A kind cluster with KubeRay, an S3 with 10,000 messages, and the chart's run on them
-	@set -e; eval "$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh)"; \
+	@set -e; line=$$(IMAGE=$(IMAGE) bash k8s/kind/up.sh); eval "$$line"; \
 	IMAGE=$(IMAGE) PYTHON=$(abspath $(BIN)/python) bash k8s/kind/demo.sh
 
 lint: $(INSTALLED) ## Style, types, import rules

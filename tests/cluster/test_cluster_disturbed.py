@@ -86,7 +86,7 @@ def test_stages_run_one_after_the_other(namespace: Namespace, store, expected, u
     assert [stage["stage"] for stage in said["stages"]] == ["identified", "validate", "deidentify", "verify"]
     assert {stage["outcome"] for stage in said["stages"]} == {"succeeded"}
     assert said["not_begun"] == []
-    assert store.tables(lake)["hl7v2_messages"] > 10_000
+    assert store.tables(lake)["hl7v2_messages"] >= 10_000
 
 
 def test_a_failing_stage_stops_those_behind_it(namespace: Namespace, store, uninstalled) -> None:
