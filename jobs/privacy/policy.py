@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,7 +109,12 @@ def load(name_or_path: str | Path) -> Policy:
             raise ConfigError("POLICY_UNREADABLE", f"the policy file {text} cannot be read") from None
     if text not in names():
         raise ConfigError("POLICY_UNKNOWN", f"there is no policy {text!r}; use {', '.join(names())} or a file")
-    return _policy(resources.files("jobs.privacy").joinpath("policies", f"{text}.yaml").read_text("utf-8"), text)
+    return _packaged(text)
+
+
+@lru_cache
+def _packaged(name: str) -> Policy:
+    return _policy(resources.files("jobs.privacy").joinpath("policies", f"{name}.yaml").read_text("utf-8"), name)
 
 
 def describe(policy: Policy) -> list[Row]:
