@@ -1,4 +1,5 @@
-"""What `doctor` looks at from outside: KubeRay and rights; the namespace (premises.py); and from inside (inside.py)."""
+"""What `doctor` looks at from outside: KubeRay and rights; the namespace (premises.py);
+network policies (ways.py); and from inside (inside.py)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from k8s.cluster import GROUP, PLURAL, REQUEST_SECONDS, VERSION, Cluster, said
 from k8s.inside import look_from_inside
 from k8s.premises import looked_at
 from k8s.render import Release, ray_jobs
+from k8s.ways import way_to_store
 
 OLDEST_KUBERAY = (1, 6)
 """Older ones know no token between pods (`authOptions`), or were not run."""
@@ -33,7 +35,7 @@ def check_all(cluster: Cluster, values: Values, release: Release, *, inside: boo
     """Every check in order. Raises ConfigError where the values cannot be rendered."""
     job = ray_jobs(values, release)[0]
     checks = [*_served(cluster), *_operator(cluster), *_rights(cluster)]
-    checks += looked_at(cluster, job, values)
+    checks += [*looked_at(cluster, job, values), way_to_store(values)]
     if inside and not any(check.state == FAILED for check in checks):
         checks += look_from_inside(cluster, job, release)
     return checks

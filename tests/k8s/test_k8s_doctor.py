@@ -100,6 +100,7 @@ def test_nothing_is_wrong_in_a_cluster_that_is_ready(cluster: Cluster) -> None:
         "service account lab-ray": "it exists",
         "Secret clinray-keys": "it exists",
         "Secret clinray-s3": "it exists",
+        "network policies": "port 5000 of the store is named",
         "pod": "the image was pulled, and its pod passes the namespace's security",
         "clock": "the pod's agrees with the API's within 60 s",
         "bucket, lake and keys": "12,345 objects listed, policy and keys are usable",
@@ -110,6 +111,32 @@ def test_nothing_is_wrong_in_a_cluster_that_is_ready(cluster: Cluster) -> None:
 def test_the_pod_that_looked_is_removed(state: State, cluster: Cluster) -> None:
     looked(cluster, inside=True)
     assert sum(verb == "DELETE" and path.startswith(f"{CORE}/pods/lab-doctor-") for verb, path in state.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "says"),
+    [
+        (["networkPolicy.extraEgress=[]"], "warning", "none opens port 5000 of the store"),
+        (
+            ["networkPolicy.extraEgress=[]", "networkPolicy.storage=[{cidr: 10.0.0.9/32, port: 5000}]"],
+            "ok",
+            "port 5000 of the store is named",
+        ),
+        (
+            ["networkPolicy.extraEgress=[{to: [{podSelector: {}}]}]"],
+            "ok",
+            "port 5000 of the store is named",
+        ),
+        (["storage.endpoint=http://s3", "networkPolicy.enabled=false"], "ok", "none are made"),
+        (["storage.endpoint=http://s3"], "warning", "none opens port 80 of the store"),
+        (["storage.endpoint="], "ok", "port 443 of the store is named"),
+    ],
+)
+def test_a_policy_that_closes_the_way_to_the_store_is_told_of(
+    cluster: Cluster, settings: list[str], found: str, says: str
+) -> None:
+    check = looked(cluster, *settings)["network policies"]
+    assert (check.state, check.says) == (found, says)
 
 
 FAULTS: list[tuple[str, str, int, Any, str, str, str]] = [
