@@ -15,6 +15,7 @@ from connectors.hl7v2.chunk import find_segments, find_values, texts
 from connectors.hl7v2.framing import frames
 from connectors.hl7v2.layout import Slot, make_layout
 from connectors.hl7v2.locate import NO_NAME, _name_code, code_name, name_code
+from connectors.hl7v2.patient_key import FIELDS, _repetitions
 from connectors.hl7v2.relate import KINDS, relate
 
 SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
@@ -211,3 +212,28 @@ def test_small_chunks_give_the_rows_of_large_ones() -> None:
     assert len(chunks(data, chunk_bytes=512, block=100)) > 10
     for name, table in read(data, chunk_bytes=512, block=100).items():
         assert table.combine_chunks().equals(read(data)[name].combine_chunks()), name
+
+
+def repetitions_twin(lines: list[str]) -> list[tuple[int, int, int, str]]:
+    """(patient, field, repetition, value) of the fields of a PID that may hold identifiers, what is empty left out."""
+    return [
+        (patient, field, repetition, value)
+        for patient, line in enumerate(lines)
+        for field, sent in enumerate(line.split("|"))
+        if field in FIELDS
+        for repetition, value in enumerate(sent.split("~"), 1)
+        if value
+    ]
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.text("|~^a", max_size=150).map("PID|".__add__), min_size=1, max_size=4))
+def test_repetitions_are_those_of_split(lines: list[str]) -> None:
+    data = "".join(f"MSH|^~\\&|A\r{line}\r" for line in lines).encode()
+    frame = next(frames([Piece(0, RawObject("/a", len(data), 0), [data])], ReadOptions())).frame
+    segments = find_segments(frame)
+    pids = np.flatnonzero(segments.name == name_code("PID")).astype(np.int32)
+    patient, field, repetition, start, end = _repetitions(segments, pids)
+    values = [segments.text[a:b].tobytes().decode() for a, b in zip(start, end, strict=True)]
+    found = list(zip(patient.tolist(), field.tolist(), repetition.tolist(), values, strict=True))
+    assert found == repetitions_twin(lines)
