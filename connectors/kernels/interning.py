@@ -24,8 +24,11 @@ PROBE = 8
 MOSTLY_DISTINCT = 0.9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
-_ROOM = 1 << 12
+_ROOM = 1 << 10
+"""Values that the tables hold at first: few enough that they stay in the processor's nearest cache."""
+_FIRST_PROBE = 1 << 12
 _WORD = 8
+_FIRST, _LAST, _LENGTH, _ADDRESS, _NUMBERS = 0, 1, 2, 3, 4  # of a distinct value: its first and last eight bytes, …
 _GROUP = 256
 
 
@@ -82,16 +85,24 @@ def _short(at: int, length: int, last: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _hash(at: int, length: int, last: int) -> np.uint64:
-    """A 64-bit number that follows from the bytes of a value at an address."""
-    h = np.uint64(length) * _MIX
+def _ends(at: int, length: int, last: int) -> tuple[np.uint64, np.uint64]:
+    """The first and the last eight bytes of a value; of a shorter one, all of it twice."""
     if length < 8:
-        end = _short(at, length, last)
-    else:
-        for i in range(0, length - 8, 8):
+        whole = _short(at, length, last)
+        return whole, whole
+    return load(at), load(at + length - 8)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _hash(at: int, length: int, first: np.uint64, end: np.uint64) -> np.uint64:
+    """A 64-bit number that follows from the bytes of a value at an address, whose ends are given."""
+    h = np.uint64(length) * _MIX
+    if length > 8:
+        h = (h ^ first) * _MIX
+        h ^= h >> _HALF
+        for i in range(8, length - 8, 8):
             h = (h ^ load(at + i)) * _MIX
             h ^= h >> _HALF
-        end = load(at + length - 8)
     h = (h ^ end) * _MIX
     h = (h ^ (h >> _HALF)) * _MIX
     return h ^ (h >> _HALF)
@@ -108,9 +119,22 @@ def equal(a: int, b: int, length: int, last: int) -> bool:
     return bool(load(a + length - 8) == load(b + length - 8))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _is(values: Words, code: int, first: np.uint64, end: np.uint64, length: int, at: int) -> bool:
+    """Whether a distinct value is the one at an address: up to 16 bytes its ends and length say so."""
+    place = _NUMBERS * code
+    if values[place + _FIRST] != first or values[place + _LAST] != end or values[place + _LENGTH] != np.uint64(length):
+        return False
+    other = np.int64(values[place + _ADDRESS])
+    for i in range(8, length - 8, 8):  # noqa: SIM110 - numba compiles loops, not generators
+        if load(other + i) != load(at + i):
+            return False
+    return True
+
+
 @njit(cache=True, nogil=True)
 def _find(
-    table: Words, hashed: np.uint64, start: int, length: int, at: Integers, sizes: Integers, last: int
+    table: Words, hashed: np.uint64, values: Words, first: np.uint64, end: np.uint64, length: int, at: int
 ) -> np.int64:
     """The code of a value, or -1 - slot where it is to be put."""
     mask, mark = np.uint64(table.size - 1), hashed >> _HALF
@@ -118,7 +142,7 @@ def _find(
     while table[slot] != _EMPTY:
         if table[slot] >> _HALF == mark:
             code = np.int64(table[slot] & _CODE) - 1
-            if sizes[code] == length and equal(at[code], start, length, last):
+            if _is(values, code, first, end, length, at):
                 return code
         slot = (slot + np.uint64(1)) & mask
     return -1 - np.int64(slot)
@@ -149,15 +173,18 @@ def _intern(
     last = base + data.size - 8
     codes = np.full(n, -1, np.int32)
     table = np.zeros(4 * _ROOM, np.uint64)
-    firsts, at, sizes = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64), np.empty(_ROOM, np.int64)
-    hashes, hashed, found = np.empty(_ROOM, np.uint64), np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64)
-    count, probe = 0, max(_ROOM, n // PROBE // _GROUP * _GROUP)
+    rows, hashes, values = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.uint64), np.empty(_NUMBERS * _ROOM, np.uint64)
+    first, end, hashed = np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64)
+    found = np.empty(_GROUP, np.uint64)
+    count, probe = 0, max(_FIRST_PROBE, n // PROBE // _GROUP * _GROUP)
     for group in range(0, n, _GROUP):
         if group == probe and count > limit * group:
-            return codes, firsts[:count], False
+            return codes, rows[:count], False
         size = min(_GROUP, n - group)
         for j in range(size):
-            hashed[j] = _hash(base + starts[group + j], lengths[group + j], last)
+            at, length = base + starts[group + j], lengths[group + j]
+            first[j], end[j] = _ends(at, length, last)
+            hashed[j] = _hash(at, length, first[j], end[j])
         mask = np.uint64(table.size - 1)
         for j in range(size):
             found[j] = table[hashed[j] & mask]
@@ -167,26 +194,28 @@ def _intern(
                 continue
             code = np.int64(found[j] & _CODE) - 1
             length = lengths[i]
-            start = base + starts[i]
-            if code >= 0 and sizes[code] == length and equal(at[code], start, length, last):
+            at = base + starts[i]
+            if code >= 0 and _is(values, code, first[j], end[j], length, at):
                 codes[i] = code
                 continue
-            place = _find(table, hashed[j], start, length, at, sizes, last)
+            place = _find(table, hashed[j], values, first[j], end[j], length, at)
             if place >= 0:
                 codes[i] = place
                 continue
-            if count == firsts.size:
-                more = np.empty(count, np.int64)
-                firsts, at, sizes = np.append(firsts, more), np.append(at, more), np.append(sizes, more)
-                hashes = np.append(hashes, np.empty(count, np.uint64))
+            if count == rows.size:
+                rows, hashes = np.append(rows, np.empty(count, np.int64)), np.append(hashes, np.empty(count, np.uint64))
+                values = np.append(values, np.empty(values.size, np.uint64))
             if 2 * count >= table.size:
                 table = _grown(table, hashes, count)
-                place = _find(table, hashed[j], start, length, at, sizes, last)
+                place = _find(table, hashed[j], values, first[j], end[j], length, at)
             table[-1 - place] = (hashed[j] >> _HALF << _HALF) | np.uint64(count + 1)
-            firsts[count], at[count], sizes[count], hashes[count] = i, start, length, hashed[j]
+            new = _NUMBERS * count
+            values[new + _FIRST], values[new + _LAST] = first[j], end[j]
+            values[new + _LENGTH], values[new + _ADDRESS] = np.uint64(length), np.uint64(at)
+            rows[count], hashes[count] = i, hashed[j]
             codes[i] = count
             count += 1
-    return codes, firsts[:count], True
+    return codes, rows[:count], True
 
 
 @njit(cache=True, nogil=True)
