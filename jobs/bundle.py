@@ -56,7 +56,7 @@ def one_by_one(bundle: Bundle, work: Work, known: Known | None, step: Callable[.
 def guarded(bundle: Bundle, work: Work, known: Known | None = None) -> Leaves | Failure:
     """`process` for a task: whatever is raised becomes a Failure without content."""
     try:
-        return process_parts(bundle, work) if bundle.parts else process(bundle, work, known)
+        return process_parts(bundle, work, known) if bundle.parts else process(bundle, work, known)
     except ClinrayError as error:
         return failure(bundle, error)
     except Exception as error:  # noqa: BLE001 - the boundary of a task: what is raised may hold content

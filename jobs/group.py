@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from connectors.contract import Connector, TableSpec
 from connectors.lake import Part
 from connectors.lake.files import read_parquet
+from connectors.lake.quarantine import QUARANTINED, RESOLVED
 from connectors.registry import connector
 from connectors.storage import Store, open_store
 from jobs.leaves import Leaves, SpanOutcome
@@ -17,28 +19,40 @@ from jobs.names import bundle_name
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import Keyring, opened
+from jobs.records import only
+from jobs.stage_retry import open_records
 from jobs.stages import Validated, deidentify_tables, rejected, validate, written_schemas
-from jobs.work import Work
+from jobs.work import Known, Work
 
 
-def process_parts(bundle: Bundle, work: Work) -> Leaves:
-    """One stage over the rows of a bundle's parts. Raises AccessError and ConfigError, which stop the run."""
+def process_parts(bundle: Bundle, work: Work, again: Known | None = None) -> Leaves:
+    """One stage over the rows of a bundle's parts. Raises AccessError and ConfigError, which stop the run.
+
+    again: the bundle was done before; then the records in its open spans are tried again, and no others.
+    """
     store = open_store(work.lake, work.lake_options)
     reader = connector(work.format)
     read = {name: _rows(store, bundle.parts, spec) for name, spec in sorted(reader.tables.items())}
-    checked = validate(read, reader, work.min_score) if work.validate else Validated(read, _no_rows(read, reader))
+    records = read[reader.record_table]
+    tried = read if again is None else only(read, reader.record_table, open_records(records, again))
+    checked = validate(tried, reader, work.min_score) if work.validate else Validated(tried, records.slice(0, 0))
     keys = opened(work.keys) if work.keys is not None else None
-    name = bundle_name(bundle.identity, keys)
+    name = bundle_name(bundle.identity, keys, again.head if again else None)
     outlet = Outlet(store, work.zone, name, written_schemas(reader, work.policy), work.part_bytes)
-    low = rejected(checked.left_out, np.zeros(checked.left_out.num_rows, np.int64))
-    outlet.quarantine(quarantine_rows(low, work.format, work.zone))
+    kept = checked.tables[reader.record_table]
+    outlet.quarantine(_spans(checked.left_out, work, QUARANTINED) if again is None else _spans(kept, work, RESOLVED))
     outlet.write(_released(checked.tables, reader, work, keys))
     parts = outlet.close()
     rows: dict[str, int] = {}
     for part in parts:
         rows[part.table] = rows.get(part.table, 0) + part.rows
-    outcome = _outcome(bundle, checked.tables[reader.record_table], checked.left_out)
-    return Leaves(bundle.index, name, parts, (outcome,), rows)
+    outcome = _outcome(bundle, kept, checked.left_out)
+    return Leaves(bundle.index, name, parts, (outcome if again is None else _repeated(outcome, records),), rows)
+
+
+def _spans(records: pa.Table, work: Work, state: str) -> pa.Table:
+    """Rows of the quarantine, in one of its states, of rows of the record table."""
+    return quarantine_rows(rejected(records, np.zeros(len(records), np.int64)), work.format, work.zone, state)
 
 
 def _rows(store: Store, parts: Sequence[Part], spec: TableSpec) -> pa.Table:
@@ -47,10 +61,6 @@ def _rows(store: Store, parts: Sequence[Part], spec: TableSpec) -> pa.Table:
     tables = [read_parquet(data) for data in files]
     named = [table.select(spec.schema.names).cast(spec.schema) for table in tables]
     return pa.concat_tables([spec.schema.empty_table(), *named])
-
-
-def _no_rows(tables: Mapping[str, pa.Table], reader: Connector) -> pa.Table:
-    return tables[reader.record_table].slice(0, 0)
 
 
 def _released(
@@ -75,4 +85,20 @@ def _outcome(bundle: Bundle, kept: pa.Table, left_out: pa.Table) -> SpanOutcome:
         quarantined=quarantined,
         record_bytes=int(kept["_length"].to_numpy().sum()),
         quarantined_bytes=int(left_out["_length"].to_numpy().sum()),
+    )
+
+
+def _repeated(tried: SpanOutcome, records: pa.Table) -> SpanOutcome:
+    """The outcome of a bundle of which some records were tried again: the others, and those that are quarantined
+    still, count as duplicate. records: of the whole bundle."""
+    still, size = tried.quarantined, int(records["_length"].to_numpy().sum())
+    return replace(
+        tried,
+        outcome="quarantined" if still == len(records) else "written",
+        read=len(records),
+        quarantined=0,
+        duplicate=len(records) - tried.written,
+        still_quarantined=still,
+        resolved=tried.written,
+        record_bytes=size - tried.quarantined_bytes,
     )

@@ -76,10 +76,10 @@ class Outlet:
         return parts
 
 
-def quarantine_rows(rejects: pa.Table, format_: str, zone: str) -> pa.Table:
-    """REJECTS of a chunk → rows of the quarantine."""
+def quarantine_rows(rejects: pa.Table, format_: str, zone: str, state: str = QUARANTINED) -> pa.Table:
+    """REJECTS of a chunk → rows of the quarantine, in one of its states."""
     count = rejects.num_rows
     constants = {"format": pa.repeat(format_, count), "zone": pa.repeat(zone, count)}
-    constants["state"] = pa.repeat(QUARANTINED, count)
+    constants["state"] = pa.repeat(state, count)
     columns = [constants[f.name] if f.name in constants else rejects[f.name] for f in QUARANTINE.schema]
     return pa.table(columns, schema=QUARANTINE.schema)

@@ -34,6 +34,17 @@ def without(tables: Mapping[str, pa.Table], record_table: str, leave_out: Boolea
     return kept
 
 
+def only(tables: Mapping[str, pa.Table], record_table: str, wanted: Booleans) -> dict[str, pa.Table]:
+    """The rows of those records of the record table (bool[n]) and of their dependants, and no others."""
+    records = tables[record_table]
+    objects = pc.unique(records["_object"])
+    places = _places(records, objects)[wanted]
+    return {
+        name: table.filter(pa.array(wanted if name == record_table else np.isin(_places(table, objects), places)))
+        for name, table in tables.items()
+    }
+
+
 def _places(table: pa.Table, objects: pa.Array) -> npt.NDArray[np.int64]:
     """int64 per row: where its record stands; -1 for rows of no object at hand."""
     which = pc.fill_null(pc.index_in(table["_object"], value_set=objects), -1)

@@ -24,6 +24,7 @@ from jobs.privacy.policy import Policy, Zone
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.run import executor, meters, workers
+from jobs.stage_retry import Retried, retried
 from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Wave
 from jobs.work import Work
@@ -42,12 +43,13 @@ def stage_run(
     store: StoreSettings | None = None,
     keys: Path | None = None,
     cpus: int | None = None,
+    retry: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Runs a stage over a zone; the report is that of an ingest, whose objects are the bundles of the zone before.
 
-    Raises ConfigError, AccessError.
+    retry: what the stage has quarantined is tried again, and no other bundle is read. Raises ConfigError, AccessError.
     """
     started = time.time()
     chosen = policies.load(policy)
@@ -61,9 +63,10 @@ def stage_run(
     if not dry_run:
         access.lake.roll_forward()
         access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
-    bundles, listed = _bundles(access, source_zone)
+    again = retried(access.lake, access.zone) if retry else None
+    bundles, listed = _bundles(access, source_zone, again)
     head = access.lake.head()[0]
-    done = listed - len(bundles)
+    done = 0 if again else listed - len(bundles)
     facts: dict[str, Any] = {"listed": listed, "done": done, "bundles": bundles}
     if dry_run:
         return run_report(about(access), **facts, committed=(), seconds=time.time() - started, dry_run=True)
@@ -77,16 +80,21 @@ def stage_run(
         return draft(access, digest, settled, counted, identity, started, kind=stage)
 
     (progress := progress or Silent()).total(len(bundles), "bundles")
+    known = again.known if again else None
     with executor(workers(cpus, len(bundles), size)) as execute:
-        committer = Committer(access.lake, access.work, execute, make, lambda _: None, None, progress, meters())
+        committer = Committer(access.lake, access.work, execute, make, lambda _: known, None, progress, meters())
         starts = range(0, len(bundles), COMMIT_EVERY)
         committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)
     return run_report(about(access), **facts, committed=committed, seconds=time.time() - started, run_id=identity)
 
 
-def _bundles(access: Access, source_zone: str) -> tuple[list[Bundle], int]:
-    """What the next zone lacks, and how many bundles the zone before has."""
+def _bundles(access: Access, source_zone: str, again: Retried | None) -> tuple[list[Bundle], int]:
+    """What the next zone lacks or tries again, and how many bundles were looked at: all that the zone before has, or
+    those that are tried again."""
     groups = [bundle_of_parts(n, source_zone, group) for n, group in enumerate(access.lake.bundles(source_zone))]
+    if again is not None:
+        chosen = [bundle for bundle in groups if bundle.spans[0].object.uri in again.bundles]
+        return chosen, len(chosen)
     objects = [bundle.spans[0].object for bundle in groups]
     uris = pa.array([o.uri for o in objects], pa.string())
     versions = pa.array([o.version for o in objects], pa.string())

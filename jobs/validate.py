@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
+
+import typer
 
 from jobs import flags
 from jobs.console import command
+
+Retry = Annotated[bool, typer.Option("--retry", help="Only what this stage quarantined, under the threshold of now.")]
 
 
 @command
@@ -15,11 +20,17 @@ def validate(
     run: flags.RunFlags,
     format_: flags.FormatOfStage = "hl7v2",
     min_score: flags.MinScore = None,
+    retry: Retry = False,
     keys: flags.KeysFolder = None,
 ) -> int:
     """Check the identified zone of a lake and write the validated zone: the same rows, scored, with findings.
 
+    With --retry only what this stage quarantined is checked again: what no longer scores too low is written and
+    resolved, the rest counts as duplicate.
+
     Example: clinray validate s3://research/lake
+
+    Example: clinray validate s3://research/lake --min-score 40 --retry
     """
     from jobs.stage_run import stage_run
 
@@ -33,5 +44,6 @@ def validate(
             min_score=min_score,
             store=store.settings(),
             keys=keys,
+            retry=retry,
         )
     )

@@ -37,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Known:
-    """What stands in the lake under the keys that come again.
+    """What stands in the lake under the keys that come again; of a stage apart, the spans that it tries again.
 
     written: of the zone's record table, in the zone's form: columns _object, _record_id, occurrences. quarantined: open
     rows of the quarantine. names: key → its form in the zone. head: number of the log's last entry then.

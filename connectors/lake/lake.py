@@ -139,6 +139,12 @@ class Lake:
         """Every part that an entry adds."""
         return self._parts(entry.leaves)
 
+    def inputs_of(self, entry: Entry, columns: Sequence[str] = INPUTS.names) -> pa.Table:
+        """Columns of INPUTS: what an entry says of the objects that it read, one row each."""
+        if entry.inputs is None:
+            return INPUTS.empty_table().select(columns)
+        return read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, list(columns))
+
     def record_ids(self, zone: str, table: str, object_values: pa.Array, keys: pa.Array | None = None) -> pa.Table:
         """Columns _object, _record_id, occurrences (int64): what the zone holds in the table of these objects.
 
@@ -171,8 +177,7 @@ class Lake:
     def _has_read(self, entry: Entry, keys: pa.Array | None) -> bool:
         if keys is None or entry.inputs is None:
             return True
-        read = read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, ["key"])["key"]
-        return bool(pc.any(pc.is_in(read, value_set=keys)).as_py())
+        return bool(pc.any(pc.is_in(self.inputs_of(entry, ["key"])["key"], value_set=keys)).as_py())
 
     def _records(self, part: Part, wanted: pa.Array, columns: Sequence[str]) -> Iterator[pa.Table]:
         if not len(wanted):
