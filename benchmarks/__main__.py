@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     small = chosen.scale == "small"
     names = chosen.only or list(ROWS)
+    if chosen.work:
+        chosen.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="clinray-bench-", dir=chosen.work) as folder:
         count, runs = chosen.messages or (10_000 if small else 1_000_000), chosen.runs or (1 if small else 3)
         bench = Bench(Path(folder), count, runs, full=not small)

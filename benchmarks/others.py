@@ -49,10 +49,14 @@ def _tokenise(full: bool) -> list[Row]:
 
 
 def _tokens(full: bool) -> list[Row]:
+    from benchmarks.stride import LONG_ENOUGH
     from benchmarks.tokens import measure
 
     count = 1_000_000 if full else 25_000
-    note = f"{count:,} values in batches of the pipeline's size, tokens equal to the library's byte for byte"
+    note = (
+        f"{count:,} values in batches of the pipeline's size, each side for {LONG_ENOUGH} s a round at least; "
+        "tokens equal to the library's byte for byte"
+    )
     return [
         Row(m.work, m.peer, m.ratio, m.reach, m.spread, m.ours, m.peers, "s", note)
         for m in measure(count, 5 if full else 1)

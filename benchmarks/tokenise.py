@@ -7,14 +7,14 @@ and python-hl7. Where the columns are compared, they are equal value for value. 
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import hl7
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import stride
 from benchmarks.messages import SEED
 from benchmarks.rows import Row
 from connectors.contract import Piece, RawObject, ReadOptions
@@ -29,9 +29,7 @@ from connectors.hl7v2.tables import tables
 MESSAGES = 20_000
 PARSED_BY_HL7 = 300
 ROUNDS = 7
-LONG_ENOUGH = 0.25
-"""Seconds for which each side repeats its work in a round."""
-CHUNK_BYTES = 1 << 21
+CHUNK_BYTES = 1 << 22
 
 FEW = (
     ("MSH-9", "MSH-4", "MSH-7", "PID-3.1", "PID-5", "PID-7", "PID-8", "PID-11"),
@@ -174,16 +172,6 @@ def equal(chunked: list[Columns], other: Columns) -> bool:
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """Seconds of the processor that the work takes, over as many repetitions as make LONG_ENOUGH: chunk follows chunk
-    in a run, and what a side has in the processor's caches after the other side's work is not what is compared."""
-    begun, count, taken = time.process_time(), 0, 0.0
-    while taken < LONG_ENOUGH:
-        work()
-        count, taken = count + 1, time.process_time() - begun
-    return taken / count
-
-
 def compare(positions: tuple[Sequence[str], Sequence[str]], reach: float) -> list[Row]:
     """Rows of the results: the naive split and python-hl7 over ours, CPU seconds a message."""
     messages = list(bench_messages(MESSAGES, SEED))
@@ -194,9 +182,9 @@ def compare(positions: tuple[Sequence[str], Sequence[str]], reach: float) -> lis
     same &= equal(ours(few, positions), with_hl7(parsed, positions))
     seconds: dict[str, list[float]] = {"ours": [], "naive": [], "hl7": []}
     for _ in range(ROUNDS):
-        seconds["ours"].append(_seconds(lambda: ours(found, positions)) / MESSAGES)
-        seconds["naive"].append(_seconds(lambda: naive(decoded, positions)) / MESSAGES)
-        seconds["hl7"].append(_seconds(lambda: with_hl7(parsed, positions)) / PARSED_BY_HL7)
+        seconds["ours"].append(stride.seconds(lambda: ours(found, positions)) / MESSAGES)
+        seconds["naive"].append(stride.seconds(lambda: naive(decoded, positions)) / MESSAGES)
+        seconds["hl7"].append(stride.seconds(lambda: with_hl7(parsed, positions)) / PARSED_BY_HL7)
     count = sum(len(wanted) for wanted in positions)
     peers = {"naive": ("split into dicts + from_pylist", reach), "hl7": ("python-hl7", 500.0)}
     return [
@@ -207,7 +195,7 @@ def compare(positions: tuple[Sequence[str], Sequence[str]], reach: float) -> lis
 
 def _as_row(work: str, peer: str, reach: float, own: list[float], other: list[float], same: bool) -> Row:
     ratios = [b / a for a, b in zip(own, other, strict=True)]
-    note = f"both sides begin with whole, decoded messages, each for {LONG_ENOUGH} s a round; " + (
+    note = f"both sides begin with whole, decoded messages, each for {stride.LONG_ENOUGH} s a round; " + (
         "columns equal value for value" if same else "COLUMNS DIFFER"
     )
     ours_us, peers_us = statistics.median(own) * 1e6, statistics.median(other) * 1e6
@@ -226,7 +214,7 @@ def all_tables() -> Row:
             tables(frame, options)
 
     work()
-    rates = [len(data) / _seconds(work) / 1e6 for _ in range(ROUNDS)]
+    rates = [len(data) / stride.seconds(work) / 1e6 for _ in range(ROUNDS)]
     rate = statistics.median(rates)
     return Row(
         "all tables of a de-identifying run from framed messages, one core",

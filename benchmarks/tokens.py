@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from benchmarks import stride
 from jobs.privacy.distinct import over_distinct
 from jobs.privacy.siv import ColumnSIV
 
@@ -72,18 +72,16 @@ def _compared(work: str, reach: float, columns: list[pa.Array], rounds: int) -> 
     for column in columns:
         if not ours_of(column).equals(peers_of(column)):
             raise AssertionError("the tokens differ from the library's")
-    times = [(_seconds(ours_of, columns), _seconds(peers_of, columns)) for _ in range(rounds)]
+    times = [tuple(stride.seconds(partial(_all, side, columns)) for side in (ours_of, peers_of)) for _ in range(rounds)]
     ratios = [peer / ours for ours, peer in times]
     ours, peers = (statistics.median(side) for side in zip(*times, strict=True))
     spread = (min(ratios), max(ratios))
     return Measured(work, "AESSIV.encrypt a value", statistics.median(ratios), reach, spread, ours, peers)
 
 
-def _seconds(work: Callable[[pa.Array], pa.Array], columns: list[pa.Array]) -> float:
-    began = time.perf_counter()
+def _all(work: Callable[[pa.Array], pa.Array], columns: list[pa.Array]) -> None:
     for column in columns:
         work(column)
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -221,7 +221,12 @@ def _intern(
 @njit(cache=True, nogil=True)
 def _measured(lengths: Integers, codes: Codes) -> tuple[np.int64, bool]:
     """How many bytes the values of all rows have, and whether any row has none."""
-    total, least = np.int64(0), np.int32(0)
+    total, least, present = np.int64(0), np.int32(0), np.int64(0)
+    if lengths.size and lengths.min() == lengths.max():
+        for i in range(codes.size):
+            least = min(least, codes[i])
+            present += codes[i] >= 0
+        return present * lengths[0], bool(least < 0)
     for i in range(codes.size):
         code = codes[i]
         least = min(least, code)

@@ -16,6 +16,10 @@ Booleans = npt.NDArray[np.bool_]
 _LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 
 
+_CLEARED = np.uint64(0xFFFFFF7FFFFFFF7F)
+"""Of the last eight bytes of a tag, as they are loaded: without bits 63 and 31."""
+
+
 def _letter_values() -> Bytes:
     values = np.full(256, 255, np.uint8)
     values[_LETTERS] = np.arange(64, dtype=np.uint8)
@@ -105,16 +109,19 @@ def _chain(lines: Bytes, lengths: Integers, rows: Integers, constants: Bytes, ou
 def counters(tag: Bytes, k: int) -> Bytes:
     """uint8[k, rows, 16]: the counter blocks of each tag, bits 31 and 63 cleared (RFC 5297 section 2.5)."""
     out = np.empty((k, tag.shape[0], 16), np.uint8)
-    for i in range(k):
-        for r in range(tag.shape[0]):
-            for j in range(12):
-                out[i, r, j] = tag[r, j]
-            out[i, r, 8] &= 0x7F
-            low = (np.int64(tag[r, 12] & 0x7F) << 24) | (np.int64(tag[r, 13]) << 16)
-            low = (low | (np.int64(tag[r, 14]) << 8) | np.int64(tag[r, 15])) + i
-            for j in range(4):
-                out[i, r, 12 + j] = (low >> (24 - 8 * j)) & 255
+    _count(tag, out)
     return out
+
+
+@njit(cache=True, nogil=True)
+def _count(tag: Bytes, out: Bytes) -> None:
+    """Block i of a row is its tag with the two bits cleared, plus i: nothing is carried beyond the lowest 32 bits."""
+    source, target, rows = tag.ctypes.data, out.ctypes.data, tag.shape[0]
+    for i in range(out.shape[0]):
+        for r in range(rows):
+            at, to = source + 16 * r, target + 16 * (rows * i + r)
+            store(to, load(at))
+            store(to + 8, swap(swap(load(at + 8) & _CLEARED) + np.uint64(i)))
 
 
 @njit(cache=True, nogil=True)
