@@ -21,6 +21,7 @@ from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import all_refused, splittable
 from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
 from jobs.bundle import guarded
+from jobs.collector import at_rest
 from jobs.config import Pipeline, has_ray, ray_address
 from jobs.console import note
 from jobs.drafts import Provenance, draft
@@ -81,8 +82,9 @@ def ingest(
     access = open_access(pipeline)
     access.lake.roll_forward()
     access.lake.create_tables(access.zone, written_schemas(connector(pipeline.format), access.work.policy))
-    plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
-    packed = list(pack(plan, pipeline))
+    with at_rest():
+        plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
+        packed = list(pack(plan, pipeline))
     note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
     identity = run_identity(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
@@ -133,8 +135,9 @@ def _check_readable(objects: Sequence[RawObject], pipeline: Pipeline) -> None:
 def preview(pipeline: Pipeline, retry: frozenset[str] | None, started: float) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
     seen = look(pipeline)
-    plan = plan_run(pipeline, seen.done, seen.about.head[0], retry, started)
-    packed = list(pack(plan, pipeline))
+    with at_rest():
+        plan = plan_run(pipeline, seen.done, seen.about.head[0], retry, started)
+        packed = list(pack(plan, pipeline))
     facts: dict[str, Any] = {"listed": plan.listed, "done": plan.done, "bundles": packed}
     return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
 
