@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +82,6 @@ def ingest(
         return preview(pipeline, retry, started)
     access = open_access(pipeline)
     access.lake.roll_forward()
-    access.lake.create_tables(access.zone, written_schemas(connector(pipeline.format), access.work.policy))
     with at_rest():
         plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
         packed = list(pack(plan, pipeline))
@@ -90,10 +90,11 @@ def ingest(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
-    with executor(workers(cpus, plan.objects.num_rows, plan.bytes)) as execute:
-        committer = _committer(pipeline, access, execute, identity, started, progress)
+    with tables_made(access) as made, executor(workers(cpus, plan.objects.num_rows, plan.bytes)) as execute:
+        committer = _committer(pipeline, access, execute, identity, started, progress, made)
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
+        made()
     return run_report(
         about(access),
         listed=plan.listed,
@@ -224,6 +225,15 @@ def workers(cpus: int | None, objects: int, size: int) -> int | None:
 
 
 @contextlib.contextmanager
+def tables_made(access: Access) -> Iterator[Callable[[], None]]:
+    """Makes the zone's Delta tables while Ray begins and the first bundles are worked on. What it gives waits for them,
+    and raises what making them met."""
+    schemas = written_schemas(connector(access.work.format), access.work.policy)
+    with ThreadPoolExecutor(1, "tables") as beside:
+        yield beside.submit(access.lake.create_tables, access.zone, schemas).result
+
+
+@contextlib.contextmanager
 def executor(cpus: int | None) -> Iterator[Execute]:
     """Where bundles are worked on: this process for 0 CPUs, else Ray, a local one with all CPUs for None."""
     if cpus == 0:
@@ -241,9 +251,16 @@ def in_process(packed: Iterable[Bundle], work: Work, known: Known | None) -> Ite
 
 
 def _committer(
-    pipeline: Pipeline, access: Access, execute: Execute, identity: str, started: float, progress: Progress
+    pipeline: Pipeline,
+    access: Access,
+    execute: Execute,
+    identity: str,
+    started: float,
+    progress: Progress,
+    made: Callable[[], None],
 ) -> Committer:
     def make(settled: Settled, counted: Counts) -> Draft:
+        made()
         return draft(access, pipeline.digest, settled, counted, identity, started)
 
     return Committer(
