@@ -1,7 +1,8 @@
 """SHA-256 and HMAC-SHA-256 of many short spans at once (FIPS 180-4, RFC 2104).
 
-The compiled loop calls the low-level SHA-256 of the libcrypto that Python itself links: the work of a record is then
-the hash alone, without one Python object a record. Where these functions cannot be found, hashlib does the same.
+Many spans are hashed side by side where the processor is good at that (kernels.sha256). Otherwise a compiled loop calls
+the low-level SHA-256 of the libcrypto that Python itself links: the work of a record is then the hash alone, without
+one Python object a record. Where these functions cannot be found, hashlib does the same.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -10,15 +11,19 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import hmac
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from llvmlite import ir
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
+
+from connectors.kernels import sha256
 
 SIZE = 32
 _BLOCK = 64
@@ -93,21 +98,37 @@ def sha256_spans(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
     n = len(starts)
     if n != len(ends) or (n and (int(starts.min()) < 0 or int(ends.max()) > buf.size or bool((starts > ends).any()))):
         raise ValueError("a span is not inside the buffer")
-    digests = np.empty((n, SIZE), np.uint8)
+    buf, starts, ends = np.ascontiguousarray(buf), starts.astype(np.int64), ends.astype(np.int64)
+    if not sha256.pays():
+        return _one_by_one(buf, starts, ends)
+    digests, alone = sha256.digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
+    if alone.any():
+        digests[alone] = _one_by_one(buf, starts[alone], ends[alone])
+    return digests
+
+
+def sha256_all(several: Sequence[bytes]) -> list[bytes]:
+    """The SHA-256 of each, 32 bytes."""
+    if not sha256.pays() or len(several) == 1:
+        return [hashlib.sha256(data).digest() for data in several]
+    places = np.fromiter((pa.py_buffer(data).address for data in several), np.int64, len(several))
+    lengths = np.fromiter(map(len, several), np.int64, len(several))
+    digests, alone = sha256.digests_of(places, lengths, sha256.initial(), 0)
+    found = [row.tobytes() for row in digests]
+    for i in np.flatnonzero(alone).tolist():
+        found[i] = hashlib.sha256(several[i]).digest()
+    return found
+
+
+def _one_by_one(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
+    digests = np.empty((len(starts), SIZE), np.uint8)
     functions = _functions()
     if functions is None:
-        view = memoryview(np.ascontiguousarray(buf).data)
-        for i in range(n):
+        view = memoryview(buf.data)
+        for i in range(len(starts)):
             digests[i] = np.frombuffer(hashlib.sha256(view[int(starts[i]) : int(ends[i])]).digest(), np.uint8)
         return digests
-    _hash_spans(
-        np.array(functions, np.int64),
-        np.ascontiguousarray(buf),
-        np.ascontiguousarray(starts, np.int64),
-        np.ascontiguousarray(ends, np.int64),
-        np.zeros(_CONTEXT, np.uint8),
-        digests,
-    )
+    _hash_spans(np.array(functions, np.int64), buf, starts, ends, np.zeros(_CONTEXT, np.uint8), digests)
     return digests
 
 
@@ -120,16 +141,36 @@ def sha256_rows(rows: Bytes) -> Bytes:
 
 def hmac_sha256_rows(key: bytes, rows: Bytes) -> Bytes:
     """uint8[n, 32]: HMAC-SHA-256 under `key` of each row of uint8[n, k] (RFC 2104)."""
+    rows = np.ascontiguousarray(rows)
+    if sha256.pays() and len(rows) >= sha256.LANES:
+        return _hmac_side_by_side(_pads(key), rows)
     digests = np.empty((len(rows), SIZE), np.uint8)
     functions = _functions()
     if functions is None:
-        for i, row in enumerate(np.ascontiguousarray(rows)):
+        for i, row in enumerate(rows):
             digests[i] = np.frombuffer(hmac.digest(key, row.tobytes(), "sha256"), np.uint8)
         return digests
+    contexts = np.zeros((3, _CONTEXT), np.uint8)
+    _hmac_rows(np.array(functions, np.int64), _pads(key), rows, contexts, digests)
+    return digests
+
+
+def _hmac_side_by_side(pads: Bytes, rows: Bytes) -> Bytes:
+    """The same: all rows are of one length, and with some of zeros every lane has one, so that none is left out."""
+    count, width = rows.shape
+    if spare := -count % sha256.LANES:
+        rows = np.concatenate([rows, np.zeros((spare, width), np.uint8)])
+    for pad in pads:
+        places = rows.ctypes.data + np.arange(len(rows), dtype=np.int64) * rows.shape[1]
+        lengths = np.full(len(rows), rows.shape[1], np.int64)
+        made, _ = sha256.digests_of(places, lengths, sha256.behind(pad), _BLOCK)
+        rows = made
+    return rows[:count]
+
+
+def _pads(key: bytes) -> Bytes:
+    """uint8[2, 64]: the key's inner and outer blocks."""
     block = hashlib.sha256(key).digest() if len(key) > _BLOCK else key
     padded = np.zeros(_BLOCK, np.uint8)
     padded[: len(block)] = np.frombuffer(block, np.uint8)
-    pads = np.stack([padded ^ 0x36, padded ^ 0x5C])
-    contexts = np.zeros((3, _CONTEXT), np.uint8)
-    _hmac_rows(np.array(functions, np.int64), pads, np.ascontiguousarray(rows), contexts, digests)
-    return digests
+    return np.stack([padded ^ 0x36, padded ^ 0x5C])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from connectors.contract import RawObject
 from connectors.lake.parts import Part
+from jobs.columnwise import Columns, columns, records
 
 Outcome = Literal["written", "quarantined", "deferred"]
 
@@ -65,6 +66,19 @@ class Leaves:
     @property
     def deferred(self) -> tuple[SpanOutcome, ...]:
         return tuple(s for s in self.spans if s.outcome == "deferred")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        objects = columns([span.object for span in self.spans], RawObject)
+        others = (self.rows, self.envelopes, self.seconds)
+        return _leaves, (self.index, self.identity, self.parts, objects, columns(self.spans, SpanOutcome)[1:], others)
+
+
+def _leaves(
+    index: int, identity: str, parts: tuple[Part, ...], objects: Columns, outcomes: Columns, others: tuple[Any, ...]
+) -> Leaves:
+    """Leaves whose outcomes came as columns, their objects apart."""
+    spans = records(SpanOutcome, (records(RawObject, objects), *outcomes))
+    return Leaves(index, identity, parts, spans, *others)
 
 
 def together(index: int, identity: str, several: Iterable[Leaves]) -> Leaves:

@@ -13,6 +13,7 @@ import ray.exceptions
 import ray.util.metrics
 
 from jobs.bundle import guarded
+from jobs.collector import leave_out_what_stands
 from jobs.config import ray_address
 from jobs.leaves import Failure, Leaves
 from jobs.metrics import Measure, metrics
@@ -62,7 +63,8 @@ def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> I
     waiting = iter(bundles)
     running: dict[ray.ObjectRef, Bundle] = {}
     while True:
-        while len(running) < _window() and (bundle := next(waiting, None)) is not None:
+        window = _window()
+        while len(running) < window and (bundle := next(waiting, None)) is not None:
             running[task.remote(bundle, shared)] = bundle
         if not running:
             return
@@ -95,6 +97,7 @@ def _window() -> int:
 
 def _task(bundle: Bundle, shared: tuple[Work, Known | None]) -> Leaves | Failure:
     keep_memory()
+    leave_out_what_stands()
     return guarded(bundle, *shared)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,18 @@ import pyarrow.compute as pc
 
 from connectors.contract import RawObject
 from connectors.lake import BundleParts, Part
+from jobs.columnwise import Columns, columns, records
 
 SMALLEST_BUNDLE = 16 << 20
 LARGEST_BUNDLE = 1 << 30
 BUNDLES_OF_A_RUN = 64
+
+_FEW = 3
+"""More bundles than these are made an even number, which two workers end together."""
+
+_MARGIN = 64
+"""One in so many bytes is room for objects that do not fill a bundle to the last byte."""
+
 OBJECTS_OF_A_BUNDLE = 10_000
 
 OBJECTS = pa.schema(
@@ -64,6 +73,15 @@ class Bundle:
             digest.update("\0".join(name).encode() + b"\n")
         return digest.hexdigest()[:16]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        objects = columns([span.object for span in self.spans], RawObject)
+        return _bundle, (self.index, objects, columns(self.spans, Span)[1:], self.parts)
+
+
+def _bundle(index: int, objects: Columns, spans: Columns, parts: tuple[Part, ...]) -> Bundle:
+    """A bundle whose spans came as columns, their objects apart."""
+    return Bundle(index, records(Span, (records(RawObject, objects), *spans)), parts)
+
 
 def as_table(objects: Sequence[RawObject]) -> pa.Table:
     """OBJECTS of a page of the listing."""
@@ -90,10 +108,15 @@ def sort(pages: Iterable[pa.Table]) -> pa.Table:
 
 
 def bundle_size(total_bytes: int, setting: int | None) -> int:
-    """Bytes of a bundle: the setting, else a 64th of the whole between 16 MB and 1 GB."""
+    """Bytes of a bundle: the setting, else about a 64th of the whole between 16 MB and 1 GB, so that all are alike."""
     if setting is not None:
         return setting
-    return min(max(total_bytes // BUNDLES_OF_A_RUN, SMALLEST_BUNDLE), LARGEST_BUNDLE)
+    most = min(max(total_bytes // BUNDLES_OF_A_RUN, SMALLEST_BUNDLE), LARGEST_BUNDLE)
+    if total_bytes <= most:
+        return most
+    count = -(-total_bytes // most)
+    size = -(-total_bytes // (count + count % 2 if count > _FEW else count))
+    return min(size + size // _MARGIN, most)
 
 
 def bundles(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -77,13 +78,13 @@ def ingest(
     although their version is in the log; then no others are read. Raises ConfigError, AccessError, LimitExceeded.
     """
     started = time.time()
-    check_source(pipeline, started)
+    pages = checked_source(pipeline, started)
     if dry_run:
-        return preview(pipeline, retry, started)
+        return preview(pipeline, pages, retry, started)
     access = open_access(pipeline)
     access.lake.roll_forward()
     with at_rest():
-        plan = plan_run(pipeline, access.lake.done(access.zone), access.lake.head()[0], retry, started)
+        plan = plan_run(pages, access.lake.done(access.zone), access.lake.head()[0], retry)
         packed = list(pack(plan, pipeline))
     note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
     identity = run_identity(
@@ -106,9 +107,9 @@ def ingest(
     )
 
 
-def check_source(pipeline: Pipeline, now: float) -> None:
-    """Lists a first page, so that a source that refuses stops the run before anything is written. So does one whose
-    objects, a page at most, may none of them be read, where there is no lake yet.
+def checked_source(pipeline: Pipeline, now: float) -> Iterator[list[RawObject]]:
+    """The listing, of which a first page has been seen, so that a source that refuses stops the run before anything is
+    written. So does one whose objects, a page at most, may none of them be read, where there is no lake yet.
 
     Raises ConfigError, AccessError.
     """
@@ -116,15 +117,18 @@ def check_source(pipeline: Pipeline, now: float) -> None:
     connector(pipeline.format)
     listing = iter(_listing(pipeline, now))
     try:
-        page = next(listing, None)
+        seen = list(islice(listing, 1))
     except ObjectChanged:
         if pipeline.objects is None:
             raise ConfigError(
                 "BUCKET_MISSING", f"the endpoint answers that there is nothing at {pipeline.source}; is it an S3?"
             ) from None
         raise ConfigError("INVENTORY_MISSING", f"there is no inventory {pipeline.objects}") from None
-    if page and not begun(pipeline) and next(listing, None) is None:
-        _check_readable(page, pipeline)
+    if seen and not begun(pipeline):
+        seen += islice(listing, 1)
+        if len(seen) == 1:
+            _check_readable(seen[0], pipeline)
+    return chain(seen, listing)
 
 
 def _check_readable(objects: Sequence[RawObject], pipeline: Pipeline) -> None:
@@ -133,25 +137,27 @@ def _check_readable(objects: Sequence[RawObject], pipeline: Pipeline) -> None:
         raise none_readable(len(objects), objects[0].uri)
 
 
-def preview(pipeline: Pipeline, retry: frozenset[str] | None, started: float) -> dict[str, Any]:
+def preview(
+    pipeline: Pipeline, pages: Iterable[Sequence[RawObject]], retry: frozenset[str] | None, started: float
+) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
     seen = look(pipeline)
     with at_rest():
-        plan = plan_run(pipeline, seen.done, seen.about.head[0], retry, started)
+        plan = plan_run(pages, seen.done, seen.about.head[0], retry)
         packed = list(pack(plan, pipeline))
     facts: dict[str, Any] = {"listed": plan.listed, "done": plan.done, "bundles": packed}
     return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
 
 
-def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[str] | None, now: float) -> Plan:
-    """What is new. What is in the log is left out page by page, without being opened.
+def plan_run(pages: Iterable[Sequence[RawObject]], done: DoneIndex, head: int, retry: frozenset[str] | None) -> Plan:
+    """What is new of a listing. What is in the log is left out page by page, without being opened.
 
     head: number of the entry that `done` knows of last.
     """
     listed = skipped = 0
     new: list[pa.Table] = []
     nothing = retry is not None and not retry
-    for page in () if nothing else _listing(pipeline, now):
+    for page in () if nothing else pages:
         table = as_table(page)
         fresh = np.asarray(done.new(table["uri"].combine_chunks(), table["version"].combine_chunks()), dtype=np.bool_)
         if retry is not None:
@@ -161,7 +167,7 @@ def plan_run(pipeline: Pipeline, done: DoneIndex, head: int, retry: frozenset[st
         listed += len(page)
         skipped += 0 if retry is not None else len(page) - int(fresh.sum())
         if fresh.any():
-            new.append(table.filter(pa.array(fresh)))
+            new.append(table if fresh.all() else table.filter(pa.array(fresh)))
     objects = sort(new)
     listed -= sum(t.num_rows for t in new) - objects.num_rows
     again = pa.array(np.asarray(done.known_key(objects["uri"].combine_chunks()), dtype=np.bool_))

@@ -1,4 +1,4 @@
-"""Batch digests against hashlib and hmac, with the libcrypto loop and without it."""
+"""Batch digests against hashlib and hmac: side by side, by the libcrypto loop, and without either."""
 
 import hashlib
 import hmac
@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import digests
+from connectors.kernels import sha256
 
 
-@pytest.fixture(params=["libcrypto", "hashlib"])
+@pytest.fixture(params=["side by side", "libcrypto", "hashlib"])
 def way(request, monkeypatch):
+    monkeypatch.setattr(sha256, "pays", lambda: request.param == "side by side")
     if request.param == "hashlib":
         monkeypatch.setattr(digests, "_functions", lambda: None)
     elif digests._functions() is None:
@@ -39,16 +41,17 @@ def test_a_span_outside_the_buffer_is_refused(start, end):
         digests.sha256_spans(np.zeros(10, np.uint8), np.array([start]), np.array([end]))
 
 
-@pytest.mark.parametrize("width", [0, 1, 32, 63, 64, 65])
-def test_rows_equal_hashlib(way, width):
-    rows = np.random.default_rng(7).integers(0, 256, (9, width), dtype=np.uint8)
+@pytest.mark.parametrize("count", [1, 7, 8, 16, 31])
+@pytest.mark.parametrize("width", [0, 1, 32, 55, 56, 63, 64, 65, 119, 120, 128])
+def test_rows_equal_hashlib(way, width, count):
+    rows = np.random.default_rng(7).integers(0, 256, (count, width), dtype=np.uint8)
     assert digests.sha256_rows(rows).tobytes() == b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
 
 
 @pytest.mark.parametrize("length", [0, 1, 32, 64, 65, 200])
 def test_hmac_of_rows_equals_the_standard_library_for_short_and_long_keys(way, length):
     key = bytes(range(length % 256)) * (length // 256 + 1) if length < 200 else b"k" * length
-    rows = np.random.default_rng(3).integers(0, 256, (11, 32), dtype=np.uint8)
+    rows = np.random.default_rng(3).integers(0, 256, (43, 32), dtype=np.uint8)
     expected = [hmac.digest(key, row.tobytes(), "sha256") for row in rows]
     assert digests.hmac_sha256_rows(key, rows).tobytes() == b"".join(expected)
 
@@ -59,8 +62,21 @@ def test_a_published_vector_of_rfc_4231(way):
     assert digests.hmac_sha256_rows(b"Jefe", row).tobytes().hex() == expected
 
 
+@pytest.mark.parametrize("longest", [100, 100_000])
+def test_whole_objects_equal_hashlib_though_one_is_far_longer(way, longest):
+    several = [bytes([n % 251]) * n for n in [*range(40), longest, 0]]
+    assert digests.sha256_all(several) == [hashlib.sha256(data).digest() for data in several]
+
+
+def test_spans_that_few_others_are_as_long_as_are_left_to_the_other_way():
+    buf = np.zeros(70_000, np.uint8)
+    lengths = np.array([*[70] * 32, *[10, 60_000, 70_000]], np.int64)
+    _, alone = sha256.digests_of(np.full(35, buf.ctypes.data), lengths, sha256.initial(), 0)
+    assert np.flatnonzero(alone).tolist() == [31, 33, 34]
+
+
 @settings(derandomize=True, max_examples=50, deadline=None)
-@given(st.lists(st.binary(max_size=150), max_size=8), st.binary(max_size=80))
+@given(st.lists(st.binary(max_size=150), max_size=40), st.binary(max_size=80))
 def test_any_spans_equal_hashlib(parts, between):
     buf = np.frombuffer(between + between.join(parts), np.uint8)
     starts, at = [], len(between)

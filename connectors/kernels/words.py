@@ -143,16 +143,20 @@ def below(count: int) -> Any:
     return ~np.uint64(0) if count >= BLOCK else (one << np.uint64(count)) - one
 
 
+def fetched(builder: Any, pointer: Any) -> None:
+    """Asks for the line of memory that a pointer leads to, to read it soon."""
+    kinds = [pointer.type, _NARROW, _NARROW, _NARROW]
+    name = "llvm.prefetch.p0"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    builder.call(function, [pointer, *(ir.Constant(_NARROW, value) for value in (0, 3, 1))])
+
+
 @intrinsic
 def prefetch(typing: Any, address: Any) -> Any:
     """Asks for the line of memory at an address, which will be read soon."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(builder, arguments[0], _BYTE)
-        kinds = [pointer.type, _NARROW, _NARROW, _NARROW]
-        name = "llvm.prefetch.p0"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
-        builder.call(function, [pointer, *(ir.Constant(_NARROW, value) for value in (0, 3, 1))])
+        fetched(builder, _pointer(builder, arguments[0], _BYTE))
         return context.get_dummy_value()
 
     return types.void(types.int64), emit

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
+from connectors import digests
 from connectors.contract import Piece, RawObject
 from connectors.errors import AccessError, ClinrayError, ObjectChanged, ObjectRefused, RecordError, TransientError
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
@@ -21,6 +22,7 @@ from connectors.storage.store import BLOCK_BYTES
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
 _HELD_BYTES = 32 << 20
+_TOGETHER_BYTES = 1 << 20
 _OF_ONE_OBJECT = ("STORE_REFUSED", "STORE_PATH")
 """Refusals that may concern one object among others that can be read; any other concerns all of a store."""
 
@@ -51,7 +53,6 @@ class Ahead:
 class Reading:
     """One reading of a bundle.
 
-    digests: ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read.
     failures: ordinal → why a span could not be read: ObjectChanged, ObjectRefused, TransientError, or RecordError where
         it cannot be decompressed. What fails before its piece is handed out is left out of the pieces; what fails later
         raises that error out of the piece's blocks too.
@@ -65,12 +66,33 @@ class Reading:
         ahead: Ahead | None = None,
         expansion: Expansion | None = None,
     ) -> None:
-        self.digests: dict[int, bytes] = {}
+        self._digests: dict[int, bytes] = {}
+        self._waiting: dict[int, bytes] = {}
+        self._waiting_bytes = 0
         self.failures: dict[int, ClinrayError] = {}
         self._spans = spans
         self._ahead = ahead or Ahead()
         self._expansion = expansion or Expansion()
         self._roots = Roots(options)
+
+    @property
+    def digests(self) -> Mapping[int, bytes]:
+        """Ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read."""
+        self._hash_waiting()
+        return self._digests
+
+    def _hash_later(self, ordinal: int, data: bytes) -> None:
+        """Many objects are hashed together, which takes less time than one after the other."""
+        self._waiting[ordinal] = data
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes >= _TOGETHER_BYTES:
+            self._hash_waiting()
+
+    def _hash_waiting(self) -> None:
+        if self._waiting:
+            self._digests.update(zip(self._waiting, digests.sha256_all([*self._waiting.values()]), strict=True))
+            self._waiting.clear()
+            self._waiting_bytes = 0
 
     def pieces(self) -> Iterator[Piece]:
         """The pieces in the order of the spans; `ordinal` is the place of the span. Raises AccessError."""
@@ -113,7 +135,7 @@ class Reading:
         if fetch is not None or raw.size <= self._ahead.small_bytes:
             data = store.get(key, etag=etag) if fetch is None else fetch.result()
             if len(data) == raw.size and not kind(data[:HEAD_BYTES]):
-                self.digests[ordinal] = hashlib.sha256(data).digest()
+                self._hash_later(ordinal, data)
                 return Piece(ordinal, raw, (data,) if data else ())
             stored: Iterable[bytes] = (data,)
         else:
@@ -146,7 +168,7 @@ class Reading:
             digest.update(memoryview(block)[skip:])
             at, skip = at + len(block), 0
             if at >= end:
-                self.digests[ordinal] = digest.digest()
+                self._digests[ordinal] = digest.digest()
             yield block
         size = BEYOND_BYTES
         while at < span.object.size:
@@ -164,7 +186,7 @@ class Reading:
                 yield block
         if size != raw.size:
             raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
-        self.digests[ordinal] = digest.digest()
+        self._digests[ordinal] = digest.digest()
 
     def _watched(self, ordinal: int, blocks: Iterable[bytes]) -> Iterable[bytes]:
         if isinstance(blocks, tuple):
