@@ -172,23 +172,24 @@ def _relate(
     out: npt.NDArray[np.int32],
     rows: Positions,
 ) -> None:
-    """out: the eight arrays of Relations; rows: how many rows each table has."""
+    """out: the eight arrays of Relations; rows: how many rows each table has. A bit of is_open says that the row of a
+    table is open."""
     kind, row, patient, order, request, specimen, parent, index = out
-    open_row, filled = np.full(rows.size, NONE, np.int32), np.zeros(rows.size, np.int64)
+    open_row, filled, is_open = np.full(rows.size, NONE, np.int32), np.zeros(rows.size, np.int64), 0
     begin, now_patient, now_order, now_request, now_specimen, before = 0, NONE, NONE, NONE, NONE, NONE
     for s in range(message.size):
         if s == 0 or message[s] != message[s - 1]:
             begin, now_patient, now_order, now_request, now_specimen, before = s, NONE, NONE, NONE, NONE, NONE
-            open_row[:] = NONE
+            is_open = 0
         k = kind_of_name[name[s]]
         if k == _MSH and s > begin:
             k = NONE  # a line of those letters inside a message begins nothing
         kind[s], index[s], row[s] = k, s - begin, NONE
         if k == _PID:
-            open_row[_VISITS:] = NONE
+            is_open &= (1 << _VISITS) - 1
             now_order, now_request, now_specimen = NONE, NONE, NONE
         elif k == _ORC:
-            open_row[_PHARMACY] = NONE
+            is_open &= ~(1 << _PHARMACY)
         if k in (_ORC, _OBR):
             now_specimen = NONE
             now_request = s if k == _OBR else NONE
@@ -197,18 +198,20 @@ def _relate(
         table = tables[k] if k >= 0 else NONE
         if table >= 0:
             bit = 1 << k
-            if leading[k] or open_row[table] < 0 or filled[table] & bit:
+            if leading[k] or not is_open >> table & 1 or filled[table] & bit:
                 open_row[table], filled[table] = rows[table], 0
+                is_open |= 1 << table
                 rows[table] += 1
             filled[table] |= bit
             row[s] = open_row[table]
             if table == _ORDERS:
                 now_order = row[s]
             elif table == _PHARMACY:
-                open_row[_ORDERS] = NONE
+                is_open &= ~(1 << _ORDERS)
         if k == _PID:
             if now_patient == NONE:
-                patient[begin:s] = row[s]
+                for before_it in range(begin, s):
+                    patient[before_it] = row[s]
             now_patient = row[s]
         patient[s], order[s], request[s], specimen[s] = now_patient, now_order, now_request, now_specimen
         parent[s] = before

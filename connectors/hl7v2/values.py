@@ -55,7 +55,7 @@ def _first(low: int, high: int, separator: int) -> Any:
     return high
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted: int) -> Any:
     """Writes at `bounds` where each field between two addresses ends, and behind them _TOGETHER times `end`: the
     `wanted` ones, with those of the last one's block (so `bounds` is int64[wanted + BLOCK + 2 * _TOGETHER]). Returns
@@ -80,7 +80,7 @@ def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted:
     return count, escapes != np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _parts(low: int, high: int, separator: int, bounds: int, count: int) -> None:
     """Writes at `bounds` (int64[count + 1]) low - 1, and where each of `count` parts between two addresses ends."""
     put_word(bounds, low - 1)
@@ -110,7 +110,7 @@ def _note(start: int, length: int, state: int, text: int, before_end: int, end: 
     put_byte(state, byte_at(state) | np.int64(size > 0))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _note_parts(
     targets: int, row: int, stride: int, entries: int, stop: int, low: int, high: int, own: int, bounds: int, inner: int
 ) -> None:
@@ -180,6 +180,7 @@ def _find(
             continue
         ahead = min(s + _AHEAD, segment_start.size - 1)
         prefetch(text + segment_start[ahead])
+        prefetch(text + segment_start[ahead] + BLOCK)
         sent = at_separators + SEPARATORS * message[s]
         if int_at(sent) != first_four or byte_at(sent + 4) != fifth:
             first_four, fifth = int_at(sent), byte_at(sent + 4)
