@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from connectors.kernels.words import AHEAD, prefetch
 from connectors.kernels.gather import Bytes, Integers, string_columns
 
 Booleans = npt.NDArray[np.bool_]
@@ -63,8 +64,11 @@ def _number(buf: Bytes, at: int, end: int, powers: Floats) -> Any:
 @njit(cache=True, nogil=True)
 def _numbers(buf: Bytes, start: Integers, length: Integers, powers: Floats, values: Floats, state: Bytes) -> None:
     """values[r] and state[r] of the number in each span; the explicit null (two quotes) is NULL."""
+    base = np.int64(buf.ctypes.data)
     for r in range(length.size):
         values[r], state[r] = 0.0, NULL
+        if r + AHEAD < length.size:
+            prefetch(base + start[r + AHEAD])
         if length[r] <= 0:
             continue
         at, end = _trimmed(buf, np.int64(start[r]), np.int64(length[r]))

@@ -197,7 +197,7 @@ def _blocks(length: np.int64) -> np.int64:
     return (length + _PADDING + _BLOCK - 1) // _BLOCK
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _end(tail: int, rest: int, size: int, blocks: int, total: int) -> None:
     """Writes the last `size` bytes of a span, from the address `rest`, at an address, and behind them the padding, up to
     so many blocks. total: bytes that are hashed, all before them included."""

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from connectors.kernels.gather import Bytes, Integers, strings
+from connectors.kernels.words import AHEAD, load, prefetch
 
 Booleans = npt.NDArray[np.bool_]
 Precisions = npt.NDArray[np.int8]
@@ -24,6 +25,9 @@ Offsets = npt.NDArray[np.int16]
 
 UTC = pa.timestamp("us", "UTC")
 _NO_OFFSET = -32768
+_WRONG = np.int64(-1 << 62)
+_NO_DIGITS = np.uint64((1 << 64) - 1)
+_ZEROS = np.uint64(0x3030303030303030)
 _LISTED_UNTIL = 2_114_380_800_000_000  # 2037-01-01 in microseconds
 _WIDTH = 32  # more than the longest ISO 8601 text written here
 
@@ -91,26 +95,59 @@ def _fraction(buf: Bytes, at: int, end: int) -> Any:
     return micros, i - at, i
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
+def _composed(year: int, month: int, day: int, hour: int, minute: int, second: int) -> Any:
+    """Microseconds since 1970 of a reading of calendar and clock; _WRONG where there is none such."""
+    if year == 0 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
+        return _WRONG
+    if hour > 23 or minute > 59 or second > 59:
+        return _WRONG
+    return (_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * np.int64(1_000_000)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _two_by_two(word: np.uint64) -> Any:
+    """Eight digits as four numbers, in the bytes 0, 2, 4 and 6; _NO_DIGITS where a byte is no digit."""
+    digits = word ^ np.uint64(0x3030303030303030)
+    if ((digits + np.uint64(0x7676767676767676)) | digits) & np.uint64(0x8080808080808080):
+        return _NO_DIGITS
+    return (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _byte(word: np.uint64, index: int) -> Any:
+    return np.int64((word >> np.uint64(8 * index)) & np.uint64(255))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _usual(place: int, length: int) -> Any:
+    """What `_instant` gives for 8, 12 or 14 digits at an address; _WRONG where they are no time or no digits."""
+    date, clock = _two_by_two(load(place)), np.uint64(0)
+    if length > 8:
+        # The last bytes of the eight that end the text, with zeros for those before them that belong to the date.
+        fewer = np.uint64(8 * (16 - length))
+        clock = _two_by_two(load(place + length - 8) >> fewer | _ZEROS << (np.uint64(64) - fewer))
+    if date == _NO_DIGITS or clock == _NO_DIGITS:
+        return _WRONG
+    year = 100 * _byte(date, 0) + _byte(date, 2)
+    return _composed(year, _byte(date, 4), _byte(date, 6), _byte(clock, 0), _byte(clock, 2), _byte(clock, 4))
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _instant(buf: Bytes, at: int, digits: int) -> Any:
-    """Microseconds since 1970 of `digits` digits as they stand, without zone or fraction; -1 << 62 where no time is."""
-    wrong = np.int64(-1) << 62
+    """Microseconds since 1970 of `digits` digits as they stand, without zone or fraction; _WRONG where no time is."""
     if digits < 4 or digits > 14 or digits % 2:
-        return wrong
+        return _WRONG
     year = _pair(buf, at) * 100 + _pair(buf, at + 2)
     month = _pair(buf, at + 4) if digits >= 6 else 1
     day = _pair(buf, at + 6) if digits >= 8 else 1
     hour = _pair(buf, at + 8) if digits >= 10 else 0
     minute = _pair(buf, at + 10) if digits >= 12 else 0
     second = _pair(buf, at + 12) if digits >= 14 else 0
-    if year == 0 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
-        return wrong
-    if hour > 23 or minute > 59 or second > 59:
-        return wrong
-    return (_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * np.int64(1_000_000)
+    return _composed(year, month, day, hour, minute, second)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _time(buf: Bytes, at: int, end: int) -> Any:
     """Microseconds, precision (-1: bad) and offset (-32768: none) of one time."""
     i = at
@@ -118,7 +155,7 @@ def _time(buf: Bytes, at: int, end: int) -> Any:
         i += 1
     precision = i - at
     instant = _instant(buf, at, precision)
-    if instant == np.int64(-1) << 62:
+    if instant == _WRONG:
         return np.int64(0), -1, -32768
     if i < end and buf[i] == 46:
         if precision != 14:
@@ -139,11 +176,19 @@ def _times(
     buf: Bytes, start: Integers, length: Integers, instants: Integers, precisions: Precisions, offsets: Offsets
 ) -> None:
     """instants, precisions (0: null, -1: bad) and offsets (-32768: none) of the time in each span."""
+    base = np.int64(buf.ctypes.data)
     for r in range(length.size):
         instants[r], precisions[r], offsets[r] = 0, 0, -32768
+        if r + AHEAD < length.size:
+            prefetch(base + start[r + AHEAD])
         if length[r] <= 0:
             continue
         at, end = np.int64(start[r]), np.int64(start[r]) + length[r]
+        if length[r] == 14 or length[r] == 8 or length[r] == 12:
+            instant = _usual(base + at, np.int64(length[r]))
+            if instant != _WRONG:
+                instants[r], precisions[r] = instant, length[r]
+                continue
         while end > at and buf[end - 1] == 32:
             end -= 1
         while at < end and buf[at] == 32:

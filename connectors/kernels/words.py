@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 BLOCK: Final = 64
 VECTOR: Final = 32
+AHEAD: Final = 16  # rows from one to the text that is asked for while it is worked on
 _BYTE, _NARROW, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BLOCK, _VECTOR = ir.VectorType(_BYTE, BLOCK), ir.VectorType(_BYTE, VECTOR)
 
