@@ -132,7 +132,7 @@ def _is(values: Words, code: int, first: np.uint64, end: np.uint64, length: int,
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _find(
     table: Words, hashed: np.uint64, values: Words, first: np.uint64, end: np.uint64, length: int, at: int
 ) -> np.int64:
@@ -167,55 +167,79 @@ def _intern(
 ) -> tuple[Codes, Integers, bool]:
     """(code of each row, first row of each code, whether values repeat): an open-addressing table of hash and code.
 
-    Rows are taken in groups, each step over a whole group, so that the reads of a step do not wait for one another.
+    What grows does so between groups of rows: an array that changes inside a loop is counted at each use.
     """
     n, base = starts.size, data.ctypes.data
     last = base + data.size - 8
     codes = np.full(n, -1, np.int32)
     table = np.zeros(4 * _ROOM, np.uint64)
     rows, hashes, values = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.uint64), np.empty(_NUMBERS * _ROOM, np.uint64)
-    first, end, hashed = np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64), np.empty(_GROUP, np.uint64)
-    found = np.empty(_GROUP, np.uint64)
+    room = np.empty((_NUMBERS, _GROUP), np.uint64)
     count, probe = 0, max(_FIRST_PROBE, n // PROBE // _GROUP * _GROUP)
     for group in range(0, n, _GROUP):
         if group == probe and count > limit * group:
             return codes, rows[:count], False
-        size = min(_GROUP, n - group)
-        for j in range(size):
-            at, length = base + starts[group + j], lengths[group + j]
-            first[j], end[j] = _ends(at, length, last)
-            hashed[j] = _hash(at, length, first[j], end[j])
-        mask = np.uint64(table.size - 1)
-        for j in range(size):
-            found[j] = table[hashed[j] & mask]
-        for j in range(size):
-            i = group + j
-            if not valid[i]:
-                continue
-            code = np.int64(found[j] & _CODE) - 1
-            length = lengths[i]
-            at = base + starts[i]
-            if code >= 0 and _is(values, code, first[j], end[j], length, at):
-                codes[i] = code
-                continue
-            place = _find(table, hashed[j], values, first[j], end[j], length, at)
-            if place >= 0:
-                codes[i] = place
-                continue
-            if count == rows.size:
-                rows, hashes = np.append(rows, np.empty(count, np.int64)), np.append(hashes, np.empty(count, np.uint64))
-                values = np.append(values, np.empty(values.size, np.uint64))
-            if 2 * count >= table.size:
-                table = _grown(table, hashes, count)
-                place = _find(table, hashed[j], values, first[j], end[j], length, at)
-            table[-1 - place] = (hashed[j] >> _HALF << _HALF) | np.uint64(count + 1)
-            new = _NUMBERS * count
-            values[new + _FIRST], values[new + _LAST] = first[j], end[j]
-            values[new + _LENGTH], values[new + _ADDRESS] = np.uint64(length), np.uint64(at)
-            rows[count], hashes[count] = i, hashed[j]
-            codes[i] = count
-            count += 1
+        if count + _GROUP > rows.size:
+            rows, hashes = np.append(rows, np.empty_like(rows)), np.append(hashes, np.empty_like(hashes))
+            values = np.append(values, np.empty_like(values))
+        if 2 * (count + _GROUP) > table.size:
+            table = _grown(table, hashes, count)
+        end = min(group + _GROUP, n)
+        count = _intern_group(
+            base, last, starts[group:end], lengths[group:end], valid[group:end], codes[group:end], group, table, values,
+            rows, hashes, count, room,
+        )
     return codes, rows[:count], True
+
+
+@njit(cache=True, nogil=True)
+def _intern_group(
+    base: int,
+    last: int,
+    starts: Integers,
+    lengths: Integers,
+    valid: npt.NDArray[np.bool_],
+    codes: Codes,
+    before: int,
+    table: Words,
+    values: Words,
+    rows: Integers,
+    hashes: Words,
+    count: int,
+    room: Words,
+) -> int:
+    """Gives some rows, of which `before` others stand in front, their codes; how many distinct values there are then.
+
+    Each step goes over all rows, so that the reads of a step do not wait for one another.
+    """
+    first, end, hashed, found = room[0], room[1], room[2], room[3]
+    mask = np.uint64(table.size - 1)
+    for i in range(starts.size):
+        at, length = base + starts[i], lengths[i]
+        first[i], end[i] = _ends(at, length, last)
+        hashed[i] = _hash(at, length, first[i], end[i])
+    for i in range(starts.size):
+        found[i] = table[hashed[i] & mask]
+    for i in range(starts.size):
+        if not valid[i]:
+            continue
+        code = np.int64(found[i] & _CODE) - 1
+        length, at = lengths[i], base + starts[i]
+        if code >= 0 and _is(values, code, first[i], end[i], length, at):
+            codes[i] = code
+            continue
+        place = _find(table, hashed[i], values, first[i], end[i], length, at)
+        if place >= 0:
+            codes[i] = place
+            continue
+        table[-1 - place] = (hashed[i] >> _HALF << _HALF) | np.uint64(count + 1)
+        new = _NUMBERS * count
+        values[new + _FIRST], values[new + _LAST] = first[i], end[i]
+        values[new + _LENGTH], values[new + _ADDRESS] = np.uint64(length), np.uint64(at)
+        rows[count], hashes[count] = before + i, hashed[i]
+        codes[i] = count
+        count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
