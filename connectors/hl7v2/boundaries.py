@@ -20,7 +20,7 @@ from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
 from connectors.hl7v2.lanes import LANES, names_mask
-from connectors.kernels.words import BLOCK, below, equals, lowest, ones
+from connectors.kernels.words import BLOCK, below, byte_at, equals, lowest, ones
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -164,10 +164,17 @@ def find_items(
 @njit(cache=True, nogil=True)
 def content_end(buf: Bytes, start: int, end: int) -> int:
     """The end of buf[start:end] without the terminators and byte-order marks at its end."""
+    return _content_end(buf.ctypes.data, start, end)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _content_end(base: int, start: int, end: int) -> Any:
+    """The same of a buffer at an address: an array that is passed on in a loop is counted each time."""
     while end > start:
-        if is_terminator(buf[end - 1]):
+        last = byte_at(base + end - 1)
+        if is_terminator(last):
             end -= 1
-        elif _is_mark(buf, end - 3, start, end):
+        elif last == 0xBF and end - 3 >= start and byte_at(base + end - 3) == 0xEF and byte_at(base + end - 2) == 0xBB:
             end -= 3
         else:
             break
@@ -225,9 +232,10 @@ def measure_items(
 ) -> None:
     """For item i in [starts[i], limits[i]): ends[i], the end of the message's content or of the envelope line (its
     start for TEXT), and [text_starts[i], text_ends[i]), what follows it that is neither record nor envelope."""
+    base = buf.ctypes.data
     for i in range(starts.size):
         if kinds[i] == MSH:
-            ends[i] = content_end(buf, starts[i], limits[i])
+            ends[i] = _content_end(base, starts[i], limits[i])
             text_starts[i] = text_ends[i] = ends[i]
             continue
         ends[i] = starts[i] if kinds[i] == TEXT else line_end(buf, starts[i], limits[i])

@@ -146,8 +146,9 @@ def find_repetitions(
     n, one, base = 0, np.uint64(1), np.int64(text.ctypes.data)
     for i in range(segments.size):
         s = segments[i]
-        own = separators[message[s]]
-        divider, repeater = np.int64(own[0]), np.int64(own[2] if own[2] else own[0])
+        of_message = message[s]
+        divider, repeater = np.int64(separators[of_message, 0]), np.int64(separators[of_message, 2])
+        repeater = repeater if repeater else divider
         begin, end, field, repetition = np.int64(segment_start[s]) + 4, np.int64(segment_end[s]), 1, 1
         for block in range(begin, end + 1, BLOCK):
             if field >= wanted.size:
@@ -164,7 +165,7 @@ def find_repetitions(
                         found[4, n] = at
                     n += 1
                 begin, repetition = at + 1, repetition + 1
-                if at == end or text[at] == own[0]:
+                if at == end or text[at] == divider:
                     field, repetition = field + 1, 1
     return n
 

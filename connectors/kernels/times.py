@@ -70,7 +70,7 @@ def _pair(buf: Bytes, i: int) -> Any:
     return (np.int64(buf[i]) - 48) * 10 + np.int64(buf[i + 1]) - 48
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _zone_minutes(buf: Bytes, at: int, end: int) -> Any:
     """Minutes of +/-ZZZZ at `at`, or -32768 where it is none."""
     if end - at != 5:
@@ -84,7 +84,7 @@ def _zone_minutes(buf: Bytes, at: int, end: int) -> Any:
     return -(hours * 60 + minutes) if buf[at] == 45 else hours * 60 + minutes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _fraction(buf: Bytes, at: int, end: int) -> Any:
     """Microseconds of the digits from `at` on, how many digits there are, and where they end."""
     micros, i, weight = np.int64(0), at, np.int64(100_000)
