@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from connectors.kernels.interning import interned, spread
+from connectors.kernels.spans import validity
 
 SEPARATOR = "|"
 
@@ -21,9 +26,18 @@ def normalise(values: pa.Array) -> pa.Array:
 
 def qualified(identifiers: pa.Array, authorities: pa.Array) -> pa.Array:
     """ "AUTHORITY|ID", both normalised, of each row; null where the identifier is null, "|ID" without an authority."""
-    ids, ours = identifiers.dictionary_encode(), pc.fill_null(authorities, "").dictionary_encode()
-    names, givers = normalise(ids.dictionary), normalise(ours.dictionary)
+    ids, which = _distinct(identifiers)
+    ours, whose = _distinct(pc.fill_null(authorities, ""))
+    names, givers = normalise(ids), normalise(ours)
     if len(givers) == 1:
-        pairs = pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR)
-        return pairs.take(ids.indices)
-    return pc.binary_join_element_wise(givers.take(ours.indices), names.take(ids.indices), SEPARATOR)
+        return spread(pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR), which)
+    return pc.binary_join_element_wise(spread(givers, whose), spread(names, which), SEPARATOR)
+
+
+def _distinct(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+    """Values that hold all there are, most of them once, and int32[n]: the place of each row's, -1 for null."""
+    found = interned(values)
+    if found is not None:
+        return found
+    places = np.arange(len(values), dtype=np.int32)
+    return pc.fill_null(values, ""), np.where(validity(values), places, np.int32(-1))

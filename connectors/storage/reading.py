@@ -22,7 +22,10 @@ from connectors.storage.store import BLOCK_BYTES
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
 _HELD_BYTES = 32 << 20
-_TOGETHER_BYTES = 1 << 20
+_HASHED_TOGETHER = 32
+_HASHED_BYTES = 8 << 20
+"""So many objects, or the first of so many bytes, are hashed side by side."""
+
 _OF_ONE_OBJECT = ("STORE_REFUSED", "STORE_PATH")
 """Refusals that may concern one object among others that can be read; any other concerns all of a store."""
 
@@ -85,7 +88,7 @@ class Reading:
         """Many objects are hashed together, which takes less time than one after the other."""
         self._waiting[ordinal] = data
         self._waiting_bytes += len(data)
-        if self._waiting_bytes >= _TOGETHER_BYTES:
+        if len(self._waiting) == _HASHED_TOGETHER or self._waiting_bytes >= _HASHED_BYTES:
             self._hash_waiting()
 
     def _hash_waiting(self) -> None:
