@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -89,8 +91,8 @@ def inputs_table(outcomes: Iterable[SpanOutcome], zone: str) -> pa.Table:
 
 def counts(outcomes: Sequence[SpanOutcome], done: int) -> dict[str, dict[str, int]]:
     """The counts of an entry; done: objects that were listed and are in the log already."""
-    of = {name: sum(o.outcome == name for o in outcomes) for name in ("written", "quarantined", "deferred")}
-    total = {name: sum(getattr(o, name) for o in outcomes) for name in COUNTED}
+    of = Counter(outcome.outcome for outcome in outcomes)
+    total = {name: sum(map(attrgetter(name), outcomes)) for name in COUNTED}
     spans = total["record_bytes"], total["quarantined_bytes"], total["envelope_bytes"]
     return {
         "objects": {"listed": len(outcomes) + done, "written": of["written"], "done": done}

@@ -61,11 +61,13 @@ def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> I
     shared = ray.put((work, known))
     task = ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
     waiting = iter(bundles)
+    following = next(waiting, None)
     running: dict[ray.ObjectRef, Bundle] = {}
     while True:
-        window = _window()
-        while len(running) < window and (bundle := next(waiting, None)) is not None:
-            running[task.remote(bundle, shared)] = bundle
+        window = _window() if following is not None else 0
+        while following is not None and len(running) < window:
+            running[task.remote(following, shared)] = following
+            following = next(waiting, None)
         if not running:
             return
         ended, _ = ray.wait(list(running), num_returns=1)

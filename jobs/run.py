@@ -78,12 +78,12 @@ def ingest(
     although their version is in the log; then no others are read. Raises ConfigError, AccessError, LimitExceeded.
     """
     started = time.time()
-    pages = checked_source(pipeline, started)
-    if dry_run:
-        return preview(pipeline, pages, retry, started)
-    access = open_access(pipeline)
-    access.lake.roll_forward()
     with at_rest():
+        pages = checked_source(pipeline, started)
+        if dry_run:
+            return preview(pipeline, pages, retry, started)
+        access = open_access(pipeline)
+        access.lake.roll_forward()
         plan = plan_run(pages, access.lake.done(access.zone), access.lake.head()[0], retry)
         packed = list(pack(plan, pipeline))
     note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
@@ -142,9 +142,8 @@ def preview(
 ) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
     seen = look(pipeline)
-    with at_rest():
-        plan = plan_run(pages, seen.done, seen.about.head[0], retry)
-        packed = list(pack(plan, pipeline))
+    plan = plan_run(pages, seen.done, seen.about.head[0], retry)
+    packed = list(pack(plan, pipeline))
     facts: dict[str, Any] = {"listed": plan.listed, "done": plan.done, "bundles": packed}
     return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
 
