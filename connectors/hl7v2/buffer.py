@@ -71,11 +71,7 @@ def lay_out(entries: Sequence[Entry]) -> Chunk:
     bounds = np.zeros(len(entries) + 1, np.int64)
     np.cumsum([len(entry.data) for entry in entries], out=bounds[1:])
     size = int(bounds[-1])
-    room = np.empty(size + _REACH, np.uint8)
-    room[size:] = 0
-    for entry, at in zip(entries, bounds[:-1], strict=True):
-        if entry.data:
-            room[at : at + len(entry.data)] = np.frombuffer(entry.data, np.uint8)
+    room = np.frombuffer(bytearray().join([*(entry.data for entry in entries), bytes(_REACH)]), np.uint8)
     raw = room[: size + PADDING]
     byte_order = entries[0].byte_order if entries else ""
     scale = 2 if byte_order else 1

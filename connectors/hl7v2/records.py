@@ -36,7 +36,7 @@ def _in_order(rows: pa.Table, messages: pa.Table, places: Places, wanted: Places
     found = np.searchsorted(places, wanted)
     hit = found < len(places)
     hit[hit] = places[found[hit]] == wanted[hit]
-    hit[hit] = _digests(rows)[hit] == _digests(messages)[found[hit]]
+    hit[hit] = _digests(rows)[hit] == _digests(messages.select(["_record_id"]).take(pa.array(found[hit])))
     return np.where(hit, found, len(messages))
 
 

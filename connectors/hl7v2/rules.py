@@ -22,6 +22,7 @@ from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
+from connectors.kernels.interning import interned
 
 MESSAGES = "hl7v2_messages"
 FINDINGS = "hl7v2_findings"
@@ -141,10 +142,11 @@ def _structure(messages: pa.Table) -> _Found:
     """What the structures lack or misplace: each distinct pair of type and structure is looked at once."""
     parts = [pc.fill_null(messages[name], "") for name in ("message_type", "trigger_event", "message_structure")]
     keys = pc.binary_join_element_wise(pc.fill_null(messages["structure"], ""), *parts, "\n")
-    coded = _array(keys).dictionary_encode()
     kinds = {each.kind: index for index, each in enumerate(rules()) if each.kind in STRUCTURE_KINDS}
-    distinct = [_deviations(key) for key in coded.dictionary.to_pylist()]
-    return _spread(coded.indices.to_numpy().astype(np.int64), distinct, kinds)
+    text = _array(keys)
+    several, codes = interned(text) or (text, np.arange(len(text), dtype=np.int32))
+    distinct = [_deviations(key) for key in several.to_pylist()]
+    return _spread(codes.astype(np.int64), distinct, kinds)
 
 
 def _deviations(key: str) -> tuple[tuple[str, str, int], ...]:

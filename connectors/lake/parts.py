@@ -86,7 +86,7 @@ class PartWriter:
         not fit."""
         rows = conform(table, self._schema)
         self._pending.append(rows)
-        self._held += rows.nbytes
+        self._held += _at_most(rows)
         # A row group cannot be full before one of these is: its limits count rows, and bytes of values alone.
         if self._held >= GROUP_BYTES or sum(held.num_rows for held in self._pending) >= GROUP_ROWS:
             self._write_groups(last=False)
@@ -104,7 +104,7 @@ class PartWriter:
         while (rows := group_rows(held, last=last)) > 0:
             self._write_group(held.slice(0, rows))
             held = held.slice(rows)
-        self._pending, self._held = [held] if held.num_rows else [], held.nbytes
+        self._pending, self._held = ([held], _at_most(held)) if held.num_rows else ([], 0)
 
     def _write_group(self, group: pa.Table) -> None:
         if self._file is None:
@@ -156,7 +156,7 @@ def group_rows(table: pa.Table, *, last: bool) -> int:
     enough = last or head.num_rows == GROUP_ROWS
     # What the rows take in memory is never less than their text and binary values.
     if (
-        head.nbytes < GROUP_BYTES
+        _at_most(head) < GROUP_BYTES
         or sum(_total(chunk) for column in head.columns for chunk in column.chunks) < GROUP_BYTES
     ):
         return head.num_rows if enough else 0
@@ -168,6 +168,13 @@ def group_rows(table: pa.Table, *, last: bool) -> int:
             at += len(chunk)
     full = int(np.searchsorted(np.cumsum(sizes), GROUP_BYTES)) + 1
     return full if full <= head.num_rows else (head.num_rows if enough else 0)
+
+
+def _at_most(table: pa.Table) -> int:
+    """Bytes that rows take in memory; where whole buffers take less than a row group, those of the buffers, which are
+    summed in no time."""
+    whole = int(table.get_total_buffer_size())
+    return whole if whole < GROUP_BYTES else int(table.nbytes)
 
 
 def _offsets(array: pa.Array) -> Sizes | None:

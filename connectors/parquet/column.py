@@ -129,12 +129,11 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
 
 def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Body:
     """Text or bytes, through a dictionary where they repeat, if `repeats`."""
-    rows = np.flatnonzero(spans.valid)
-    found = _dictionary(spans, rows, prefix=True) if repeats else None
-    firsts = rows if found is None else found[0]
+    found = _dictionary(spans, prefix=True) if repeats else None
+    rows = np.flatnonzero(spans.valid) if found is None else found[0]
     bounds = None
     if bounded:
-        values = [spans.value(row) for row in firsts.tolist()]
+        values = [spans.value(row) for row in rows.tolist()]
         bounds = (min(values), max(values))
     if found is not None:
         return _by_dictionary(levels, spans, found, bounds, prefix=True)
@@ -148,7 +147,7 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     spans = Spans(np.frombuffer(values.buffers()[1], np.uint8), starts, np.where(valid, 8, 0), valid)
     numbers = _present(values, np.dtype("<f8"))
     bounds = _bounds(numbers)
-    found = _dictionary(spans, np.flatnonzero(valid), prefix=False)
+    found = _dictionary(spans, prefix=False)
     if found is not None:
         return _by_dictionary(levels, spans, found, bounds, prefix=False)
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
@@ -162,21 +161,22 @@ def _by_dictionary(
     return _Body(parquet.DICTIONARY, _one_page(levels, indices), dictionary, bounds)
 
 
-def _dictionary(spans: Spans, rows: Integers, prefix: bool) -> tuple[Integers, bytes] | None:
+def _dictionary(spans: Spans, prefix: bool) -> tuple[Integers, bytes] | None:
     """The row in which each distinct value stands first, and which of them each value is, as a page tells it; None
     where a dictionary would save too little."""
+    count = int(np.count_nonzero(spans.valid))
     if packing.is_constant(whole_words(spans.data), spans.starts, spans.lengths, spans.valid):
-        return rows[:1], b"\1" + thrift.varint(len(rows) << 1) + b"\0"
+        return np.zeros(1, np.int64), b"\1" + thrift.varint(count << 1) + b"\0"
     found = codes_of(spans)
     if found is None:
         return None
     codes, firsts = found
     width = max(int(len(firsts) - 1).bit_length(), 1)
     each = _PREFIX if prefix else 0
-    whole = int(spans.lengths.sum()) + each * len(rows)
-    if int(spans.lengths[firsts].sum()) + each * len(firsts) + width * len(rows) // 8 > _REPEATING * whole:
+    whole = int(spans.lengths.sum()) + each * count
+    if int(spans.lengths[firsts].sum()) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
         return None
-    return firsts, bytes([width]) + _runs(codes if len(rows) == len(codes) else codes[rows], width)
+    return firsts, bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
 
 
 def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:

@@ -60,7 +60,7 @@ def _place(array: pa.Array) -> Hashable:
 
 
 def _size(column: pa.ChunkedArray, pages: Pages) -> int:
-    return int(column.nbytes) + len(pages.data)
+    return int(column.get_total_buffer_size()) + len(pages.data)
 
 
 class FileWriter:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from connectors.kernels.interning import interned
 from jobs.privacy.actions import Action, Rows
 
 
@@ -25,16 +26,13 @@ def treat_rows(
     categories: text[n]. leading: the type of the routed column; an action that cannot give it makes null. companion:
     `values` are derived from the routed column, and stand where its action lets them.
     """
-    encoded = categories.dictionary_encode()
-    codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False))
-    index = np.full(len(values), -1, np.int64)
+    index = np.full(len(values), -1, np.int32)
     parts = [values]
     total = len(values)
-    for code, category in enumerate(encoded.dictionary.to_pylist()):
+    for category, mine in rows.once("rows of categories", [categories], lambda: _rows_of_categories(categories)):
         action = action_of(category)
         if action.output(leading) != leading or (companion and not action.keeps_companions):
             continue
-        mine = np.flatnonzero(codes == code)
         if action.name == "keep":
             index[mine] = mine
             continue
@@ -45,3 +43,9 @@ def treat_rows(
     if len(parts) == 1 and (index >= 0).all():
         return values
     return pa.concat_arrays(parts).take(pa.array(index, mask=index < 0))
+
+
+def _rows_of_categories(categories: pa.Array) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Each category and the rows that have it; those without one are left out."""
+    distinct, codes = interned(categories) or (categories, np.arange(len(categories), dtype=np.int32))
+    return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(distinct.to_pylist()) if name is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,11 @@ Alike = Callable[[Hashable, pa.Array, Callable[[pa.Array], pa.Array]], pa.Array]
 """(purpose, values, make): make(values), which may have been made of equal values for the same purpose before."""
 
 
-Once = Callable[[Hashable, Sequence[pa.Array], Callable[[], pa.Array]], pa.Array]
+Once = Callable[[Hashable, Sequence[pa.Array], Callable[[], Any]], Any]
 """(purpose, arrays, make): make(), which may have been made of the same arrays for the same purpose before."""
 
 
-def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], pa.Array]) -> pa.Array:
+def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Any]) -> Any:
     """A Once that remembers nothing."""
     return make()
 
