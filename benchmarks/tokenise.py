@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cache
 
 import hl7
-import numpy as np
 import pyarrow as pa
 
 from benchmarks import stride
@@ -23,13 +22,12 @@ from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.framing import frames
 from connectors.hl7v2.generate import bench_messages
 from connectors.hl7v2.layout import Layout, Slot, make_layout, specs
-from connectors.hl7v2.relate import KINDS
+from connectors.hl7v2.relate import KINDS, by_row
 from connectors.hl7v2.tables import tables
 
 MESSAGES = 20_000
 PARSED_BY_HL7 = 300
 ROUNDS = 7
-CHUNK_BYTES = 1 << 22
 
 FEW = (
     ("MSH-9", "MSH-4", "MSH-7", "PID-3.1", "PID-5", "PID-7", "PID-8", "PID-11"),
@@ -64,9 +62,7 @@ def framed(data: bytes) -> list[Frame]:
 
 def ours(found: Sequence[Frame], positions: tuple[Sequence[str], Sequence[str]]) -> list[Columns]:
     """For each chunk its columns by position, those of messages and of observations together."""
-    return [
-        _columns(chunk.segments, chunk.relations, positions) for frame in found for chunk in chunks(frame, CHUNK_BYTES)
-    ]
+    return [_columns(chunk.segments, chunk.relations, positions) for frame in found for chunk in chunks(frame)]
 
 
 def _columns(segments, relations, positions) -> Columns:
@@ -79,9 +75,8 @@ def _columns(segments, relations, positions) -> Columns:
             if name in ("MSH", "OBX"):
                 sources[name] = lead
             else:
-                own = relations.of_kind[KINDS.index(name)][::-1]
-                sources[name] = np.full(len(lead), -1, np.int32)
-                sources[name][segments.message[own]] = own
+                own = relations.of_kind[KINDS.index(name)]
+                sources[name] = by_row(own, segments.message[own], len(lead))
         values = find_values(segments, layout, sources, segments.message[lead])
         columns |= texts(segments, values, list(range(len(wanted))))
         columns |= {name: pa.nulls(len(lead), pa.string()) for name in wanted if name not in columns}

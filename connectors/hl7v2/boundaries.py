@@ -164,7 +164,8 @@ def find_items(
 @njit(cache=True, nogil=True)
 def content_end(buf: Bytes, start: int, end: int) -> int:
     """The end of buf[start:end] without the terminators and byte-order marks at its end."""
-    return _content_end(buf.ctypes.data, start, end)
+    found: int = _content_end(buf.ctypes.data, start, end)
+    return found
 
 
 @njit(cache=True, nogil=True, inline="always")

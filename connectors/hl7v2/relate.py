@@ -135,6 +135,16 @@ def relate(message: Positions, name: Positions) -> Relations:
     )
 
 
+def by_row(segments: Positions, rows: Positions, count: int) -> Positions:
+    """int32[count]: the segment of each row, NONE where there is none, of several the first. rows: int32, the row of
+    each segment."""
+    if len(rows) == count and np.array_equal(rows, np.arange(count)):
+        return segments
+    made = np.full(count, NONE, np.int32)
+    made[rows[::-1]] = segments[::-1]
+    return made
+
+
 @njit(cache=True, nogil=True)
 def _group(
     kind: Positions,

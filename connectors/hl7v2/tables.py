@@ -18,7 +18,7 @@ from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import Slot, layout, make_layout, specs
 from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
-from connectors.hl7v2.relate import KINDS, NONE, TABLES, kind_table
+from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.hl7v2.values import USED
 from connectors.identity import EXPLICIT_NULL
@@ -100,8 +100,7 @@ class _Reader:
             elif kind_table(kind) != table or table == NOTES:
                 made[name] = self._elsewhere(table, kind, lead)
             else:
-                made[name] = np.full(len(lead), NONE, np.int32)
-                made[name][self._relations.row[own]] = own
+                made[name] = by_row(own, self._relations.row[own], len(lead))
         return made
 
     def _elsewhere(self, table: str, kind: str, lead: Positions) -> Positions:
@@ -228,9 +227,8 @@ class _Reader:
     def _patient_of_row(self) -> Positions:
         """For each row of hl7v2_patients the place of its PID segment among those of the chunk, NONE without one."""
         pids = self._of_kind["PID"]
-        place = np.full(len(self._lead(PATIENTS)) + 1, NONE, np.int32)
-        place[self._relations.row[pids]] = np.arange(len(pids), dtype=np.int32)
-        return place
+        places = by_row(np.arange(len(pids), dtype=np.int32), self._relations.row[pids], len(self._lead(PATIENTS)))
+        return np.append(places, np.int32(NONE))
 
     @cached_property
     def _assembly(self) -> Assembly:

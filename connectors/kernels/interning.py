@@ -186,8 +186,19 @@ def _intern(
             table = _grown(table, hashes, count)
         end = min(group + _GROUP, n)
         count = _intern_group(
-            base, last, starts[group:end], lengths[group:end], valid[group:end], codes[group:end], group, table, values,
-            rows, hashes, count, room,
+            base,
+            last,
+            starts[group:end],
+            lengths[group:end],
+            valid[group:end],
+            codes[group:end],
+            group,
+            table,
+            values,
+            rows,
+            hashes,
+            count,
+            room,
         )
     return codes, rows[:count], True
 

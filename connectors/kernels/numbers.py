@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from connectors.kernels.words import AHEAD, prefetch
 from connectors.kernels.gather import Bytes, Integers, string_columns
+from connectors.kernels.words import AHEAD, prefetch
 
 Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

@@ -199,8 +199,8 @@ def _blocks(length: np.int64) -> np.int64:
 
 @njit(cache=True, nogil=True, inline="always")
 def _end(tail: int, rest: int, size: int, blocks: int, total: int) -> None:
-    """Writes the last `size` bytes of a span, from the address `rest`, at an address, and behind them the padding, up to
-    so many blocks. total: bytes that are hashed, all before them included."""
+    """Writes the last `size` bytes of a span, from the address `rest`, at an address, and behind them the padding, up
+    to so many blocks. total: bytes that are hashed, all before them included."""
     zero = np.uint64(0)
     for k in range(size & ~7, blocks * _BLOCK, 8):
         store(tail + k, zero)
@@ -225,8 +225,8 @@ def _put(state: int, to: int) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def _bodies(first: int, count: int, order: Integers, places: Integers, lengths: Integers, room: Room) -> None:
-    """room.kept: the states of the lanes behind those blocks of their spans that stand whole before the last two. A lane
-    that has no more of them reads what the last one reads, and its state is set aside before."""
+    """room.kept: the states of the lanes behind those blocks of their spans that stand whole before the last two. A
+    lane that has no more of them reads what the last one reads, and its state is set aside before."""
     done = np.int64(0)
     for lane in range(LANES):
         room.at[lane] = places[order[first + min(lane, count - 1)]]
