@@ -51,10 +51,9 @@ def create(store: Store, path: str, schema: pa.Schema) -> None:
             table = open_table(store, path)
             if table is None:
                 options = store.delta_options() or None
-                DeltaTable.create(
+                table = DeltaTable.create(
                     table_uri(store, path), schema, mode="ignore", configuration=CONFIGURATION, storage_options=options
                 )
-                continue
             if not (missing := _missing(table, schema)):
                 return
             table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
