@@ -10,6 +10,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -37,13 +38,8 @@ class LocalStore:
 
     def _pages(self, prefix: str, *, finished: bool) -> Iterator[list[RawObject]]:
         root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
-        page: list[RawObject] = []
-        for raw in _walk(root, finished):
-            page.append(raw)
-            if len(page) == PAGE_OBJECTS:
-                yield page
-                page = []
-        if page:
+        files = filter(None, map(_file, _walk(root, finished)))
+        while page := list(islice(files, PAGE_OBJECTS)):
             yield page
 
     def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
@@ -173,19 +169,20 @@ def _guarded(path: str, action: Callable[[], T]) -> T:
         raise local_error(error, path) from None
 
 
-def _walk(root: str, finished: bool) -> Iterator[RawObject]:
-    """Files below a folder by the UTF-8 bytes of their paths, those that are finished or those that are not."""
+def _walk(root: str, finished: bool) -> Iterator[os.DirEntry[str]]:
+    """What is no folder below a folder, by the UTF-8 bytes of the paths: what is finished, or what is not."""
     # The folders it is in, outermost first. Not one call a folder: they may be nested deeper than calls may be.
     inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]] = {}
     _enter(root, inside)
     while inside:
-        name, entry = next(next(reversed(inside.values())), ("", None))
-        if entry is None:
+        for name, entry in next(reversed(inside.values())):
+            if name[-1] == "/":
+                _enter(entry.path, inside)
+                break
+            if name.startswith(UNFINISHED) != finished:
+                yield entry
+        else:
             inside.popitem()
-        elif name.endswith("/"):
-            _enter(entry.path, inside)
-        elif entry.name.startswith(UNFINISHED) != finished:
-            yield from _file(entry)
 
 
 def _enter(folder: str, inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]]) -> None:
@@ -226,15 +223,22 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
         raise local_error(error, entry.path) from None
 
 
-def _file(entry: os.DirEntry[str]) -> Iterator[RawObject]:
-    try:
-        entry.path.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(Path(entry.path).parent).decode("utf-8", "backslashreplace")
-        raise ConfigError("STORE_NAME", f"a file in {shown} has a name that is not UTF-8; rename it") from None
+def _file(entry: os.DirEntry[str]) -> RawObject | None:
+    """None for what is no file, or is gone by now."""
+    path = entry.path
+    if not path.isascii():
+        _check_name(path)
     status = _status(entry)
-    if status is not None and _is_file(status):
-        yield _raw(entry.path, status)
+    return _raw(path, status) if status is not None and _is_file(status) else None
+
+
+def _check_name(path: str) -> None:
+    """Raises ConfigError for a name that is not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(Path(path).parent).decode("utf-8", "backslashreplace")
+        raise ConfigError("STORE_NAME", f"a file in {shown} has a name that is not UTF-8; rename it") from None
 
 
 def _write_unfinished(path: str, data: bytes) -> str:
