@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,13 @@ def treat_rows(
         if action.name == "keep":
             index[mine] = mine
             continue
-        some = values.take(pa.array(mine))
-        parts.append(action.companion(some) if companion else action.apply(some, rows.subset(mine, category)))
+        everything = mine.size == len(values)
+        some = values if everything else values.take(pa.array(mine))
+        among = replace(rows, category=category) if everything else rows.subset(mine, category)
+        treated = action.companion(some) if companion else action.apply(some, among)
+        if everything:
+            return treated
+        parts.append(treated)
         index[mine] = np.arange(total, total + mine.size)
         total += mine.size
     if len(parts) == 1 and (index >= 0).all():
