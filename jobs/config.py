@@ -67,7 +67,7 @@ class Pipeline(BaseModel):
     pattern: str | None = Field(default=None, description="Only objects whose name matches this glob")
     settle_seconds: float = Field(default=0, ge=0, description="Leave younger objects for the next run")
     bundle_bytes: int | None = Field(
-        default=None, ge=1, description="Bytes of a bundle; else a 64th of all, 16 MB to 1 GB"
+        default=None, ge=1, description="Bytes of a bundle; else 16 MB at most, or a 64th of all up to 1 GB"
     )
     chunk_bytes: int = Field(default=16 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
     commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")

@@ -126,7 +126,7 @@ class PipelineFlags:
         typer.Option("--settle", help="Leave objects younger than so many seconds for the next run.", show_default="0"),
     ] = None
     bundle_bytes: Annotated[
-        int | None, typer.Option(help="Bytes of a bundle.", show_default="a 64th of all, 16 MB to 1 GB")
+        int | None, typer.Option(help="Bytes of a bundle.", show_default="16 MB at most, or a 64th of all up to 1 GB")
     ] = None
     chunk_bytes: Annotated[
         int | None, typer.Option(help="Bytes that are parsed at once in a task.", show_default="16 MB")

@@ -15,15 +15,15 @@ from connectors.contract import RawObject
 from connectors.lake import BundleParts, Part
 from jobs.columnwise import Columns, columns, records
 
-SMALLEST_BUNDLE = 16 << 20
+SMALL_BUNDLE = 16 << 20
 LARGEST_BUNDLE = 1 << 30
 BUNDLES_OF_A_RUN = 64
 
 _FEW = 3
 """More bundles than these are made an even number, which two workers end together."""
 
-_MARGIN = 64
-"""One in so many bytes is room for objects that do not fill a bundle to the last byte."""
+_MARGIN = 4
+"""Objects do not fill a bundle to the last byte. The room for them takes so much of the last bundle, a quarter."""
 
 OBJECTS_OF_A_BUNDLE = 10_000
 
@@ -108,15 +108,17 @@ def sort(pages: Iterable[pa.Table]) -> pa.Table:
 
 
 def bundle_size(total_bytes: int, setting: int | None) -> int:
-    """Bytes of a bundle: the setting, else about a 64th of the whole between 16 MB and 1 GB, so that all are alike."""
+    """Bytes of a bundle: the setting, else those of bundles that are all alike, of at most 16 MB or, where that is
+    more, a 64th of the whole up to 1 GB."""
     if setting is not None:
         return setting
-    most = min(max(total_bytes // BUNDLES_OF_A_RUN, SMALLEST_BUNDLE), LARGEST_BUNDLE)
+    most = min(max(total_bytes // BUNDLES_OF_A_RUN, SMALL_BUNDLE), LARGEST_BUNDLE)
     if total_bytes <= most:
         return most
     count = -(-total_bytes // most)
-    size = -(-total_bytes // (count + count % 2 if count > _FEW else count))
-    return min(size + size // _MARGIN, most)
+    count += count % 2 if count > _FEW else 0
+    size = -(-total_bytes // count) + total_bytes // count // (_MARGIN * count)
+    return min(size, SMALL_BUNDLE if most == SMALL_BUNDLE else LARGEST_BUNDLE)
 
 
 def bundles(

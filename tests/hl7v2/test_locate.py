@@ -14,9 +14,9 @@ from connectors.contract import Piece, RawObject, ReadOptions
 from connectors.hl7v2.chunk import find_segments, find_values, texts
 from connectors.hl7v2.framing import frames
 from connectors.hl7v2.layout import Slot, make_layout
-from connectors.hl7v2.locate import NO_NAME, _name_code, code_name, name_code
+from connectors.hl7v2.locate import NO_NAME, _name_code, code_name, find_separators, name_code
 from connectors.hl7v2.patient_key import FIELDS, _repetitions
-from connectors.hl7v2.relate import KINDS, relate
+from connectors.hl7v2.relate import KINDS, by_row, relate
 
 SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 POSITIONS = [
@@ -84,6 +84,26 @@ def test_long_values_and_many_fields_are_where_the_twin_finds_them(size: int, fi
 def test_a_nul_divides_nothing_where_separators_are_missing() -> None:
     found = located(b"MSH|^|A\rPID|a\0b^c\0d|e\0f")
     assert [found[0][p] for p in ("PID-1", "PID-1.1", "PID-1.2", "PID-2.1.1")] == ["a\0b^c\0d", "a\0b", "c\0d", "e\0f"]
+
+
+@pytest.mark.parametrize("head", ["MSH|^~\\&|A", "MSH|^~\\&#|A", "MSH|^|A", "MSH|^~\\&", "MSH|^~"])
+def test_each_message_has_its_own_separators_whatever_stood_before(head: str) -> None:
+    bodies = [head, "MSH|^~\\&|A", head, head, "MSH$*%?!$A", head]
+    data = "\r".join(bodies).encode()
+    ends = np.cumsum([len(body) + 1 for body in bodies]) - 1
+    found = np.empty((len(bodies), 6), np.uint8)
+    text = np.frombuffer(data + bytes(64), np.uint8)
+    find_separators(text, ends - np.array([len(body) for body in bodies]), ends, found)
+    wanted = [body[3:].split(body[3])[1] for body in bodies]
+    assert [bytes(row).rstrip(b"\0").decode() for row in found] == [
+        body[3] + own for body, own in zip(bodies, wanted, strict=True)
+    ]
+
+
+def test_of_several_segments_of_a_row_the_first_counts() -> None:
+    segments, rows = np.array([5, 7, 9], np.int32), np.array([0, 2, 2], np.int32)
+    assert by_row(segments, rows, 4).tolist() == [5, -1, 7, -1]
+    assert by_row(segments, np.arange(3, dtype=np.int32), 3) is segments
 
 
 SEPARATORS = st.permutations("|^~\\&#!$%*+,:;=?@_{}").map(lambda chosen: "".join(chosen[:5]))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pyarrow as pa
+import pytest
 
 from connectors.contract import RawObject
-from jobs.plan import LARGEST_BUNDLE, SMALLEST_BUNDLE, Bundle, as_table, bundle_size, bundles, sort
+from connectors.lake import Part
+from jobs.plan import LARGEST_BUNDLE, SMALL_BUNDLE, Bundle, Span, as_table, bundle_size, bundles, sort
 
 
 def raw(name: str, size: int, etag: str = "e") -> RawObject:
@@ -73,7 +77,28 @@ def test_of_a_key_that_is_listed_twice_the_last_stays() -> None:
 
 
 def test_the_size_of_a_bundle_is_a_64th_within_bounds() -> None:
-    assert bundle_size(6400 << 20, None) == 100 << 20
-    assert bundle_size(1, None) == SMALLEST_BUNDLE
+    assert bundle_size(6400 << 20, None) == (100 << 20) + (100 << 20 >> 8)
+    assert bundle_size(1, None) == SMALL_BUNDLE
     assert bundle_size(1 << 50, None) == LARGEST_BUNDLE
     assert bundle_size(1 << 50, 12345) == 12345
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "bundles_of_it"), [(16, 1), (17, 2), (40, 3), (60, 4), (150, 10), (309, 20), (3000, 64)]
+)
+def test_bundles_are_of_about_one_size_and_more_than_three_are_an_even_number(
+    megabytes: int, bundles_of_it: int
+) -> None:
+    objects = [raw(f"{n:05}", 100_000) for n in range(megabytes * (1 << 20) // 100_000)]
+    plan = packed(objects, bundle_size(megabytes << 20, None))
+    sizes = [sum(span.object.size for span in bundle.spans) for bundle in plan]
+    assert len(plan) == bundles_of_it
+    assert max(sizes) <= max(SMALL_BUNDLE, (megabytes << 20) / 62)
+    assert min(sizes) > 0.6 * max(sizes)
+
+
+def test_a_bundle_crosses_to_another_process_whole() -> None:
+    part = Part("hl7v2_messages", "identified", "p.parquet", 1, 2, "ab", "cd")
+    spans = (Span(raw("a", 1)), Span(raw("b", 300), 100, 200), Span(raw("c", 3), again=True))
+    for bundle in (Bundle(3, spans), Bundle(4, spans[:1], (part,)), Bundle(5, ())):
+        assert pickle.loads(pickle.dumps(bundle)) == bundle
