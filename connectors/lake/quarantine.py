@@ -1,7 +1,7 @@
 """The table of what could not be read: one for all zones of a lake. It never holds a value.
 
 Rows are only added: a span is `quarantined` by the entry that first met it, and `resolved` by the entry of a later run
-that read its object to the end and did not meet it any more.
+that read its object to the end and did not meet it any more, or of a later validation that its record passed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUARANTINE = TableSpec(
             "state",
             pa.string(),
             Category.TECHNICAL,
-            "quarantined, or resolved: a later run read the object and no longer met the span.",
+            "quarantined, or resolved: a later run read the object and no longer met the span, or let it through.",
         ),
         *LINEAGE,
     ),
