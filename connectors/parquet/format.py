@@ -25,6 +25,7 @@ BOOLEAN, INT32, INT64, DOUBLE, BYTE_ARRAY = 0, 1, 2, 5, 6
 _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
 _UTF8, _LIST, _DATE, _TIMESTAMP_MICROS, _INT_8, _INT_16 = 0, 3, 6, 10, 15, 16
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+_FILE_OFFSET: Final = thrift.part([thrift.long(2, 0)])  # of a ColumnChunk: required, and read by nobody
 _EMPTY: Final = thrift.structure([])
 _BY_TYPE: Final = thrift.structure([thrift.inner(1, _EMPTY)])
 
@@ -155,20 +156,29 @@ def row_group(columns: Sequence[tuple[Leaf, Pages]], rows: int, offset: int, ord
 
 
 def _chunk(leaf: Leaf, pages: Pages, at: int) -> bytes:
-    fields = [
-        leaf.thrift_type,
-        thrift.several(2, thrift.I32, [thrift.zigzag(encoding) for encoding in pages.encodings]),
-        leaf.thrift_path,
-        thrift.integer(4, pages.codec),
-        thrift.long(5, pages.slots),
-        thrift.long(6, pages.unpacked),
-        thrift.long(7, len(pages.data)),
-        thrift.long(9, at + pages.dictionary),
-    ]
+    fields = [thrift.long(9, at + pages.dictionary)]
     if pages.dictionary:
         fields.append(thrift.long(11, at))
     fields.append(thrift.inner(12, pages.statistics))
-    return thrift.structure([thrift.long(2, 0), thrift.inner(3, thrift.structure(fields))])
+    described = _described(leaf, pages.encodings, pages.codec, pages.slots, pages.unpacked, len(pages.data))
+    metadata = described + thrift.part(fields, before=7) + thrift.STOP
+    return _FILE_OFFSET + thrift.part([thrift.inner(3, metadata)], before=2) + thrift.STOP
+
+
+@lru_cache(maxsize=1 << 12)
+def _described(leaf: Leaf, encodings: tuple[int, ...], codec: int, slots: int, unpacked: int, size: int) -> bytes:
+    """What a ColumnMetaData says before it says where: the same for every column without values of a leaf."""
+    return thrift.part(
+        [
+            leaf.thrift_type,
+            thrift.several(2, thrift.I32, [thrift.zigzag(encoding) for encoding in encodings]),
+            leaf.thrift_path,
+            thrift.integer(4, codec),
+            thrift.long(5, slots),
+            thrift.long(6, unpacked),
+            thrift.long(7, size),
+        ]
+    )
 
 
 def footer(schema: pa.Schema, groups: Sequence[bytes], rows: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 Field = tuple[int, int, bytes]
 
 _TRUE, _FALSE, _BYTE, _I16, I32, _I64, BINARY, _LIST, STRUCT = 1, 2, 3, 4, 5, 6, 8, 9, 12
-_STOP: Final = b"\0"
+STOP: Final = b"\0"
 _SHORT_LIST: Final = 15
 _LONGEST_STEP: Final = 15
 _SINGLE: Final = tuple(bytes([number]) for number in range(0x80))
@@ -83,7 +83,12 @@ def several(number: int, kind: int, items: Sequence[bytes]) -> Field:
 
 def structure(fields: Iterable[Field]) -> bytes:
     """A structure of fields whose numbers rise."""
-    out, before = bytearray(), 0
+    return part(fields) + STOP
+
+
+def part(fields: Iterable[Field], before: int = 0) -> bytes:
+    """Fields of a structure that stand behind the one of that number; STOP ends the structure."""
+    out = bytearray()
     for number, kind, value in fields:
         step = number - before
         if step <= _LONGEST_STEP:
@@ -92,4 +97,4 @@ def structure(fields: Iterable[Field]) -> bytes:
             out += bytes([kind]) + zigzag(number)
         out += value
         before = number
-    return bytes(out) + _STOP
+    return bytes(out)
