@@ -80,10 +80,11 @@ def ingest(
     started = time.time()
     with at_rest():
         pages = checked_source(pipeline, started)
-        if dry_run:
-            return preview(pipeline, pages, retry, started)
-        access = open_access(pipeline)
-        access.lake.roll_forward()
+    if dry_run:
+        return preview(pipeline, pages, retry, started)
+    access = open_access(pipeline)
+    access.lake.roll_forward()
+    with at_rest():
         plan = plan_run(pages, access.lake.done(access.zone), access.lake.head()[0], retry)
         packed = list(pack(plan, pipeline))
     note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
@@ -142,8 +143,9 @@ def preview(
 ) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
     seen = look(pipeline)
-    plan = plan_run(pages, seen.done, seen.about.head[0], retry)
-    packed = list(pack(plan, pipeline))
+    with at_rest():
+        plan = plan_run(pages, seen.done, seen.about.head[0], retry)
+        packed = list(pack(plan, pipeline))
     facts: dict[str, Any] = {"listed": plan.listed, "done": plan.done, "bundles": packed}
     return run_report(seen.about, **facts, committed=(), seconds=time.time() - started, dry_run=True)
 
