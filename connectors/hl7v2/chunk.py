@@ -14,7 +14,6 @@ from connectors.hl7v2.frame import PADDING, Frame
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.relate import Relations, relate
-from connectors.hl7v2.values import ESCAPED, USED
 from connectors.hl7v2.values import find_values as locate_values
 from connectors.kernels.escapes import unescape
 from connectors.kernels.gather import string_columns
@@ -53,22 +52,24 @@ class Chunk:
 @dataclass(frozen=True)
 class Values:
     """Where the values of a table stand: start, length int32[slots, rows], length 0 for none, for absent and
-    empty alike, which are null in typed tables; the start of none is any number. state: see values.
+    empty alike, which are null in typed tables; the start of none is any number.
 
-    message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
+    totals: int64[slots], how many bytes they were when they were found, 0 for a slot without any. escaped: bool[slots],
+    whether any holds an escape character. message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
     """
 
     layout: Layout
     start: npt.NDArray[np.int32]
     length: npt.NDArray[np.int32]
-    state: Bytes
+    totals: npt.NDArray[np.int64]
+    escaped: npt.NDArray[np.bool_]
     message: Positions
     sources: Mapping[str, Positions]
 
     def masked(self, slots: list[int], rows: npt.NDArray[np.bool_]) -> None:
         """Leaves the values of the slots only where rows is true."""
         for slot in slots:
-            if self.state[slot] & USED:
+            if self.totals[slot]:
                 self.length[slot] *= rows
 
 
@@ -128,10 +129,9 @@ def find_segments(frame: Frame, *, join: bool = True) -> Segments:
 
 def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positions], message: Positions) -> Values:
     """The values of a layout: sources gives the segment (or -1) that each row reads, for each source of the layout."""
-    shape = (len(layout.slots), len(message))
-    values = Values(
-        layout, np.empty(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape[0], np.uint8), message, sources
-    )
+    slots, rows = len(layout.slots), len(message)
+    start, length = np.empty((slots, rows), np.int32), np.zeros((slots, rows), np.int32)
+    totals, escaped = np.zeros(slots, np.int64), np.zeros(slots, np.bool_)
     for name, source in layout.sources.items():
         if name not in sources:
             continue
@@ -143,21 +143,22 @@ def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positi
             segments.message,
             sources[name],
             source,
-            values.start,
-            values.length,
-            values.state,
+            start,
+            length,
+            totals,
+            escaped.view(np.uint8),
         )
-    return values
+    return Values(layout, start, length, totals, escaped, message, sources)
 
 
 def texts(segments: Segments, values: Values, slots: list[int]) -> dict[str, pa.StringArray]:
     """The slots as columns of text, escapes decoded; a slot without any value is left out."""
-    used = [slot for slot in slots if values.state[slot] & USED]
-    plain = [slot for slot in used if not values.state[slot] & ESCAPED]
-    escaped = [slot for slot in used if values.state[slot] & ESCAPED]
+    used = [slot for slot in slots if values.totals[slot]]
+    plain = [slot for slot in used if not values.escaped[slot]]
+    escaped = [slot for slot in used if values.escaped[slot]]
     made: dict[str, pa.StringArray] = {}
     if plain:
-        columns = string_columns(segments.text, values.start, values.length, chosen=plain)
+        columns = string_columns(segments.text, values.start, values.length, chosen=plain, room=values.totals)
         made.update({values.layout.slots[slot].name: column for slot, column in zip(plain, columns, strict=True)})
     if escaped:
         separators = segments.separators[values.message]

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category
 from connectors.hl7v2.chunk import Segments, Values
-from connectors.hl7v2.values import USED
 from connectors.kernels.gather import strings
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times
@@ -113,7 +112,7 @@ def _numbers(
 ) -> Booleans:
     """NM, and SN (comparator ^ number ^ separator ^ second number)."""
     plain, structured = types.among("NM"), types.among("SN")
-    if not (plain | structured).any() or not values.state[slots[:4]].any():
+    if not (plain | structured).any() or not values.totals[slots[:4]].any():
         return np.zeros(len(plain), np.bool_)
     start, length = values.start[slots[:4]], values.length[slots[:4]]
     first_start = np.where(structured, start[1], start[0])
@@ -132,7 +131,7 @@ def _times(
 ) -> Booleans:
     """DT, TS and DTM. A time of day (TM) has no date: it stays text."""
     rows = types.among(*TIMES)
-    if not rows.any() or not values.state[slot] & USED:
+    if not rows.any() or not values.totals[slot]:
         return np.zeros(len(rows), np.bool_)
     found = times(segments.text, values.start[slot], values.length[slot] * rows, time_zone)
     made["value_time"] = found.timestamp

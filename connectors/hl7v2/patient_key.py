@@ -145,7 +145,8 @@ def _licences(values: Values, layout: Layout, rows: npt.NDArray[np.bool_]) -> No
         values.length[layout.slot(name)][rows] = 0
     values.start[authority][rows] = values.start[digit][rows]
     values.length[authority][rows] = values.length[digit][rows]
-    values.state[authority] |= values.state[digit]
+    values.totals[authority] += values.totals[digit]
+    values.escaped[authority] |= values.escaped[digit]
     values.length[digit][rows] = 0
     values.length[expiry][rows] = 0
 

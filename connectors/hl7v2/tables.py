@@ -20,7 +20,6 @@ from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
-from connectors.hl7v2.values import USED
 from connectors.identity import EXPLICIT_NULL
 from connectors.kernels.gather import taken
 from connectors.kernels.numbers import numbers
@@ -147,7 +146,7 @@ class _Reader:
         self._default_authority(values)
         made: Columns = {}
         for slot, each in enumerate(values.layout.slots):
-            if values.state[slot] & USED and each.kind not in ("text", "authority"):
+            if values.totals[slot] and each.kind not in ("text", "authority"):
                 made.update(self._parsed(values, slot))
         slots = [slot for slot, each in enumerate(values.layout.slots) if each.kind in ("text", "authority")]
         made.update(texts(self._segments, values, slots))
@@ -189,11 +188,12 @@ class _Reader:
             without = (values.length[slot] == 0) | self._explicit_null(values, slot)
             without &= np.any(values.length[named] > 0, axis=0)
             rows = np.flatnonzero(without)
-            if len(rows) and self._facility.state[0]:
+            if len(rows) and self._facility.totals[0]:
                 message = values.message[rows]
                 values.start[slot, rows] = self._facility.start[0, message]
                 values.length[slot, rows] = self._facility.length[0, message]
-                values.state[slot] |= self._facility.state[0]
+                values.totals[slot] += int(self._facility.length[0, message].sum())
+                values.escaped[slot] |= self._facility.escaped[0]
 
     def _explicit_null(self, values: Values, slot: int) -> npt.NDArray[np.bool_]:
         """bool per row: the value is two quotes."""

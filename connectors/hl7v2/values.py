@@ -36,8 +36,7 @@ Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int32]
 Places = npt.NDArray[np.int64]
 
-USED: Final = 1
-ESCAPED: Final = 2
+ESCAPED: Final = 1
 _TOGETHER: Final = 8
 _ENTRY_NUMBERS: Final = 4
 _FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT = range(5)
@@ -97,8 +96,9 @@ def _parts(low: int, high: int, separator: int, bounds: int, count: int) -> None
 
 
 @njit(cache=True, nogil=True)
-def _note(start: int, length: int, state: int, text: int, before_end: int, end: int, shared: bool) -> None:
-    """The bytes from behind one separator to the next one become the value at the three addresses.
+def _note(start: int, length: int, total: int, text: int, before_end: int, end: int, shared: bool) -> None:
+    """The bytes from behind one separator to the next one become the value at the first two addresses, and their number
+    is added at the third.
 
     Where the slot is shared by several positions, the first value that is not empty stays.
     """
@@ -107,7 +107,7 @@ def _note(start: int, length: int, state: int, text: int, before_end: int, end: 
         return
     put_int(start, before_end + 1 - text)
     put_int(length, size)
-    put_byte(state, byte_at(state) | np.int64(size > 0))
+    put_word(total, word_at(total) + size)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -118,21 +118,21 @@ def _note_parts(
 
     targets: see _find. The parts of the field are found at once, as many as any entry wants.
     """
-    start, length, state, text = word_at(targets), word_at(targets + 8), word_at(targets + 16), word_at(targets + 24)
-    shared = word_at(targets + 32) != 0
+    start, length, totals, text = word_at(targets), word_at(targets + 8), word_at(targets + 16), word_at(targets + 24)
+    shared = word_at(targets + 40) != 0
     limit = _first(low, high, byte_at(own + _REPETITION))
     _parts(low, limit, byte_at(own + _COMPONENT), bounds, int_at(stop - 4))
     for entry in range(entries, stop, 4 * _ENTRY_NUMBERS):
         component, subcomponent, slot = int_at(entry), int_at(entry + 4), int_at(entry + 8)
         at = stride * slot + 4 * row
         if component == 0:
-            _note(start + at, length + at, state + slot, text, low - 1, high, shared)
+            _note(start + at, length + at, totals + 8 * slot, text, low - 1, high, shared)
             continue
         before, end = word_at(bounds + 8 * component - 8), word_at(bounds + 8 * component)
         if subcomponent:
             _parts(min(before + 1, end), end, byte_at(own + _SUBCOMPONENT), inner, subcomponent)
             before, end = word_at(inner + 8 * subcomponent - 8), word_at(inner + 8 * subcomponent)
-        _note(start + at, length + at, state + slot, text, before, end, shared)
+        _note(start + at, length + at, totals + 8 * slot, text, before, end, shared)
 
 
 @njit(cache=True, nogil=True)
@@ -144,8 +144,7 @@ def _note_escapes(targets: int, row: int, stride: int, places: int, count: int, 
         low = word_at(targets + 24) + int_at(word_at(targets) + at)
         high = low + int_at(word_at(targets + 8) + at)
         if _first(low, high, escape) < high:
-            state = word_at(targets + 16) + slot
-            put_byte(state, byte_at(state) | ESCAPED)
+            put_byte(word_at(targets + 32) + slot, ESCAPED)
 
 
 @njit(cache=True, nogil=True)
@@ -165,12 +164,12 @@ def _find(
     parts: Places,
     own: Bytes,
 ) -> None:
-    """See find_values. targets: addresses of start, length, state and text, and whether slots are shared.
+    """See find_values. targets: addresses of start, length, totals, text and state, and whether slots are shared.
 
     bounds, parts, own: room. The caller holds all whose addresses are used.
     """
-    start, length, state, text = targets[0], targets[1], targets[2], targets[3]
-    shared, at_targets, at_own, at_bounds = targets[4] != 0, targets.ctypes.data, own.ctypes.data, bounds.ctypes.data
+    start, length, totals, text, shared = targets[0], targets[1], targets[2], targets[3], targets[5] != 0
+    at_targets, at_own, at_bounds = targets.ctypes.data, own.ctypes.data, bounds.ctypes.data
     at_entries, at_parts, inner = entries.ctypes.data, parts[0].ctypes.data, parts[1].ctypes.data
     fields, stride = bounds.size - BLOCK - 2 * _TOGETHER, 4 * segments.size
     at_separators, first_four, fifth = separators.ctypes.data, 0, -1
@@ -201,7 +200,7 @@ def _find(
                 break
             field, slot = at_bounds + 8 * wholes[i, 0], np.int64(wholes[i, 1])
             to = stride * slot + 4 * row
-            _note(start + to, length + to, state + slot, text, word_at(field - 8), word_at(field), shared)
+            _note(start + to, length + to, totals + 8 * slot, text, word_at(field - 8), word_at(field), shared)
         for i in range(parted.shape[0]):
             if parted[i, 0] > sent_last:
                 break
@@ -224,16 +223,16 @@ def find_values(
     source: Source,
     start: Positions,
     length: Positions,
+    totals: Places,
     state: Bytes,
 ) -> None:
     """Row r of the slots that a source fills is filled from segment segments[r] (-1: none).
 
     start, length: int32[slots, rows], lengths zero before the first call; where one stays zero, the start is not
-    written. state: uint8[slots], USED where any row has
-    a value, with ESCAPED where one holds an escape character. Components and subcomponents are those of a field's
-    first repetition.
+    written. totals: int64[slots], to which the lengths are added. state: uint8[slots], ESCAPED where a value holds an
+    escape character. Components and subcomponents are those of a field's first repetition.
     """
-    targets = [array.ctypes.data for array in (start, length, state, text)]
+    targets = [array.ctypes.data for array in (start, length, totals, text, state)]
     _find(
         np.array([*targets, source.shared], np.int64),
         segment_start,

@@ -45,23 +45,30 @@ def copy16(typing: Any, to: Any, at: Any, source: Any, index: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _measure(
-    start: Integers, length: Integers, chosen: Integers, least: int, totals: Integers, present: Integers
-) -> Any:
-    """totals[c] and present[c]: bytes and number of values of column chosen[c]; returns lowest start, highest end."""
+def _measure(start: Integers, length: Integers, columns: Integers, least: int, totals: Integers) -> Any:
+    """totals[c]: bytes of the values of a column. Returns the lowest start of a value and the highest end."""
     low, high = np.int64(0), np.int64(0)
-    for c in range(chosen.size):
-        starts, lengths = start[chosen[c]], length[chosen[c]]
-        total, count = np.int64(0), np.int64(0)
+    for c in range(columns.size):
+        starts, lengths, total = start[columns[c]], length[columns[c]], np.int64(0)
         for r in range(lengths.size):
             n, at = np.int64(lengths[r]), np.int64(starts[r])
             held = n >= least
             total += n if held else 0
-            count += held
             low = min(low, at if held else np.int64(0))
             high = max(high, at + n if held else np.int64(0))
-        totals[c], present[c] = total, count
+        totals[c] = total
     return low, high
+
+
+@njit(cache=True, nogil=True)
+def _measure_rows(lengths: Integers, least: int) -> Any:
+    """Bytes and number of the values of some rows."""
+    total, count = np.int64(0), np.int64(0)
+    for r in range(lengths.size):
+        held = lengths[r] >= least
+        total += np.int64(lengths[r]) if held else np.int64(0)
+        count += held
+    return total, count
 
 
 @njit(cache=True, nogil=True, inline="never")
@@ -93,10 +100,12 @@ def _gather(
     least: int,
     columns: Integers,
     places: Integers,
+    present: Integers,
     offsets: Integers,
     out: Bytes,
-) -> None:
-    """Copies the values of the named columns together, each column from its place in `out`, and notes their offsets.
+) -> bool:
+    """Copies the values of the named columns together, column c to out[places[c]:places[c + 1]], notes their offsets,
+    and in present[c] how many there are. Returns whether they had room; the rest is left as it is where they had none.
 
     Some rows of all columns come before the next rows: what they read lies near, and is in the processor's cache.
     """
@@ -106,9 +115,14 @@ def _gather(
         for c in range(columns.size):
             k = columns[c]
             starts, lengths, ends = start[k, low:high], length[k, low:high], offsets[c, low:high]
+            total, count = _measure_rows(lengths, least)
+            if at[c] + total + VECTOR > places[c + 1]:
+                return False
+            present[c] += count
             at[c] = _copy_rows(buf, starts, lengths, least, places[c], at[c], ends, out)
     for c in range(columns.size):
         offsets[c, n] = at[c] - places[c]
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -127,6 +141,7 @@ def string_columns(
     length: Integers,
     *,
     chosen: Sequence[int] | None = None,
+    room: Integers | None = None,
     empty_is_null: bool = True,
     kind: pa.DataType | None = None,
 ) -> list[pa.Array]:
@@ -134,37 +149,56 @@ def string_columns(
 
     buf: uint8[size + 16 or more], UTF-8 where the kind is string. start, length: int32 or int64 [n_columns, n_rows];
     length -1 is null, and 0 is null too where `empty_is_null`; the two quote characters stay as they are. chosen: the
-    columns that are wanted, all by default.
+    columns that are wanted, all by default. room: of spans that are known to lie inside the buffer, int64[n_columns],
+    bytes that each column's values take at most, zero where it has none; where one takes more, all are measured.
     Raises RecordError COLUMN_TOO_LONG where a column holds 2^31 bytes or more, ValueError where a span reaches out of
     the buffer.
     """
-    kind = kind or pa.string()
     wanted = np.arange(len(length)) if chosen is None else np.array(chosen, np.int64)
-    n_columns, n_rows = len(wanted), length.shape[1]
     least = 1 if empty_is_null else 0
-    totals, present = np.empty(n_columns, np.int64), np.empty(n_columns, np.int64)
-    low, high = _measure(start, length, wanted, least, totals, present)
+    made = None
+    if room is not None and room[wanted].max(initial=0) <= LONGEST_COLUMN:
+        made = _columns(buf, start, length, wanted, room[wanted], least, kind or pa.string())
+    if made is None:
+        totals = _totals(buf, start, length, wanted, least)
+        made = _columns(buf, start, length, wanted, totals, least, kind or pa.string())
+    return made or []
+
+
+def _totals(buf: Bytes, start: Integers, length: Integers, wanted: Integers, least: int) -> Integers:
+    """Bytes of the values of each column. Raises what string_columns raises."""
+    totals = np.empty(len(wanted), np.int64)
+    low, high = _measure(start, length, wanted, least, totals)
     if low < 0 or high > max(buf.size - VECTOR, 0):
         raise ValueError("a span reaches out of its buffer, or too little is readable behind it")
-    if n_columns and totals.max() > LONGEST_COLUMN:
+    if totals.max(initial=0) > LONGEST_COLUMN:
         raise RecordError("COLUMN_TOO_LONG", "a column of a chunk holds 2 GB or more; read smaller chunks")
-    held = np.flatnonzero(present)
+    return totals
+
+
+def _columns(
+    buf: Bytes, start: Integers, length: Integers, wanted: Integers, totals: Integers, least: int, kind: pa.DataType
+) -> list[pa.Array] | None:
+    """See string_columns; None where a column takes more bytes than its total says."""
+    n_columns, n_rows = len(wanted), length.shape[1]
+    held = np.flatnonzero(totals) if least else np.arange(n_columns)
     room = (totals[held] + VECTOR + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
     places = np.concatenate([np.zeros(1, np.int64), np.cumsum(room)])
-    offsets = np.empty((held.size, n_rows + 1), np.int32)
+    offsets, present = np.empty((held.size, n_rows + 1), np.int32), np.zeros(held.size, np.int64)
     out = np.empty(int(places[-1]), np.uint8)
-    _gather(buf, start, length, least, wanted[held], places, offsets, out)
-    absent = pa.nulls(n_rows, kind) if held.size < n_columns else None
-    arrays: list[pa.Array] = [absent] * n_columns
-    values, width = pa.py_buffer(out), offsets.itemsize * (n_rows + 1)
-    ends = pa.py_buffer(offsets)
-    for c, (j, place) in enumerate(zip(held.tolist(), places.tolist()[:-1], strict=True)):
-        nulls, valid = n_rows - int(present[j]), None
+    if not _gather(buf, start, length, least, wanted[held], places, present, offsets, out):
+        return None
+    arrays: list[pa.Array] = [pa.nulls(n_rows, kind)] * n_columns
+    values, width, ends = pa.py_buffer(out), offsets.itemsize * (n_rows + 1), pa.py_buffer(offsets)
+    for c, (j, place, size) in enumerate(zip(held.tolist(), places.tolist()[:-1], offsets[:, n_rows].tolist(), strict=True)):
+        nulls, valid = n_rows - int(present[c]), None
+        if nulls == n_rows > 0:
+            continue
         if nulls:
             bits = np.empty((n_rows + 7) // 8, np.uint8)
             _mark(length[wanted[j]], least, bits)
             valid = pa.py_buffer(bits)
-        buffers = [valid, ends.slice(width * c, width), values.slice(place, int(totals[j]))]
+        buffers = [valid, ends.slice(width * c, width), values.slice(place, size)]
         arrays[j] = pa.Array.from_buffers(kind, n_rows, buffers, nulls)
     return arrays
 

@@ -11,18 +11,19 @@ import pyarrow.compute as pc
 
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
+Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Spans:
     """n values in one buffer.
 
-    data: uint8[m]. starts, lengths: int64[n], in bytes; the length of a null is 0. valid: bool[n].
+    data: uint8[m]. starts, lengths: int32[n] or int64[n], in bytes; the length of a null is 0. valid: bool[n].
     """
 
     data: npt.NDArray[np.uint8]
-    starts: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
+    starts: Offsets
+    lengths: Offsets
     valid: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -35,24 +36,32 @@ class Spans:
 
 
 def spans_of(values: pa.Array) -> Spans:
-    """The spans of a (large) string, (large) binary or fixed-size binary array, sliced or not; nothing is copied."""
+    """The spans of a (large) string, (large) binary or fixed-size binary array, sliced or not; nothing is copied.
+
+    Positions are as wide as those of the array, and its own: nobody writes to `starts`.
+    """
     n = len(values)
-    valid = validity(values)
     if pa.types.is_fixed_size_binary(values.type):
-        width = values.type.byte_width
-        starts = (np.arange(n, dtype=np.int64) + values.offset) * width
-        return Spans(_bytes(values.buffers()[1]), starts, np.where(valid, width, 0).astype(np.int64), valid)
+        return spans_of_width(values, values.type.byte_width)
+    valid = validity(values)
     large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
     _, offsets, data = values.buffers()
     if n == 0 or offsets is None:
-        none = np.zeros(0, np.int64)
+        none = np.zeros(0, np.int64 if large else np.int32)
         return Spans(_NO_BYTES, none, none, valid)
-    raw = np.frombuffer(offsets, np.int64 if large else np.int32)[values.offset : values.offset + n + 1]
-    starts = raw[:-1].astype(np.int64)
-    lengths = raw[1:] - starts
+    ends = np.frombuffer(offsets, np.int64 if large else np.int32)[values.offset : values.offset + n + 1]
+    starts, lengths = ends[:-1], ends[1:] - ends[:-1]
     if values.null_count:
-        lengths[~valid] = 0
+        lengths *= valid
     return Spans(_bytes(data), starts, lengths, valid)
+
+
+def spans_of_width(values: pa.Array, width: int) -> Spans:
+    """The spans of an array whose values are `width` bytes each."""
+    valid, last = validity(values), (len(values) + values.offset) * width
+    kind = np.int32 if last <= np.iinfo(np.int32).max else np.int64
+    starts = np.arange(values.offset * width, last, width, dtype=kind)
+    return Spans(_bytes(values.buffers()[1]), starts, valid * kind(width), valid)
 
 
 def validity(values: pa.Array) -> npt.NDArray[np.bool_]:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.interning import codes_of, whole_words
-from connectors.kernels.spans import Spans, spans_of, validity
+from connectors.kernels.interning import codes_of
+from connectors.kernels.spans import Spans, spans_of, spans_of_width, validity
 from connectors.parquet import format as parquet
 from connectors.parquet import packing, thrift
 from connectors.parquet.format import Pages
@@ -142,9 +142,7 @@ def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Bo
 
 def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     """Fractions, through a dictionary where they repeat."""
-    valid = validity(values)
-    starts = (np.arange(len(values), dtype=np.int64) + values.offset) * 8
-    spans = Spans(np.frombuffer(values.buffers()[1], np.uint8), starts, np.where(valid, 8, 0), valid)
+    spans = spans_of_width(values, 8)
     numbers = _present(values, np.dtype("<f8"))
     bounds = _bounds(numbers)
     found = _dictionary(spans, prefix=False)
@@ -165,7 +163,7 @@ def _dictionary(spans: Spans, prefix: bool) -> tuple[Integers, bytes] | None:
     """The row in which each distinct value stands first, and which of them each value is, as a page tells it; None
     where a dictionary would save too little."""
     count = int(np.count_nonzero(spans.valid))
-    if packing.is_constant(whole_words(spans.data), spans.starts, spans.lengths, spans.valid):
+    if packing.is_constant(spans.data, spans.starts, spans.lengths, spans.valid):
         return np.zeros(1, np.int64), b"\1" + thrift.varint(count << 1) + b"\0"
     found = codes_of(spans)
     if found is None:

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.interning import equal
-from connectors.kernels.words import VECTOR, copy_vector, load, put_byte, put_int, store
+from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, put_byte, put_int, store
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -27,6 +26,7 @@ _WORD: Final = 64
 _LENGTH: Final = 4
 _LEAST_RUN: Final = 8
 _SLACK: Final = 64
+_STRIDE: Final = 512
 
 
 def room_of_runs(count: int, width: int) -> int:
@@ -199,13 +199,30 @@ def room_of_plain(values: int, total: int) -> int:
 
 @njit(cache=True, nogil=True)
 def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_]) -> bool:
-    """Whether every row has a value, and all the same. data: at least eight bytes."""
-    if starts.size == 0 or not valid[0]:
+    """Whether every row has a value, and all the same. Values lie end to end, but for what stands behind nulls.
+
+    They are all the same where the bytes are those that stand one value further on.
+    """
+    n = starts.size
+    if n == 0:
         return False
-    base, size = np.int64(data.ctypes.data), lengths[0]
-    first, last = base + starts[0], base + data.size - 8
-    for row in range(1, starts.size):
-        if not valid[row] or lengths[row] != size or not equal(base + starts[row], first, size, last):
+    size, count, others = np.int64(lengths[0]), np.int64(n - 1), np.int64(0)
+    base = np.int64(data.ctypes.data) + starts[0]
+    if starts[n - 1] - starts[0] != size * count:
+        return False
+    for row in range(n):
+        others += (lengths[row] != size) | (not valid[row])
+    if others:
+        return False
+    whole = size * count // _STRIDE * _STRIDE
+    for block in range(base, base + whole, _STRIDE):
+        found = np.uint64(0)
+        for at in range(block, block + _STRIDE, 8):
+            found |= load(at) ^ load(at + size)
+        if found:
+            return False
+    for at in range(base + whole, base + size * count):
+        if byte_at(at) != byte_at(at + size):
             return False
     return True
 

@@ -95,8 +95,8 @@ class ColumnSIV:
         """
         spans = spans_of(tokens)
         decoded, valid = kernels.read_tokens(spans.data, spans.starts, spans.lengths, spans.valid)
-        starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(spans.lengths * 6 // 8)))[:-1]
-        sealed = Spans(decoded, starts, spans.lengths * 6 // 8, valid)
+        sizes = spans.lengths.astype(np.int64) * 6 // 8
+        sealed = Spans(decoded, np.cumsum(sizes) - sizes, sizes, valid)
         size = np.where(valid, sealed.lengths - BLOCK, 0)
         at = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
         out = np.zeros(at[-1], np.uint8)
