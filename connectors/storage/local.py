@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import ParamSpec, TypeVar
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
@@ -26,6 +26,7 @@ _BAD_KEY = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")
 """An empty part of a key, or one of a dot or two."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Identity = tuple[int, int]
 """Device and inode."""
 
@@ -61,29 +62,25 @@ class LocalStore:
         return _raw(path, status) if _is_file(status) else None
 
     def get(self, key: str, *, etag: str | None = None) -> bytes:
-        return self._read(key, etag, lambda file: file.read())
+        return self._read(key, 0, None, etag)
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
-        def part(file: BinaryIO) -> bytes:
-            file.seek(start)
-            return file.read(max(0, end - start))
-
-        return self._read(key, etag, part)
+        return self._read(key, start, end, etag)
 
     def stream(
         self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[bytes]:
         path = self._path(key)
-        with self._opened(path) as file:
-            version = _version(os.fstat(file.fileno()))
+        with _opened(path) as file:
+            version = _version(_status_of(file, path))
             _expect(path, etag, version)
-            file.seek(start)
             while True:
-                block = _guarded(path, lambda: file.read(block_bytes))
-                _expect(path, version, _version(os.fstat(file.fileno())))
+                block = _guarded(path, lambda at: os.pread(file, block_bytes, at), start)
+                _expect(path, version, _version(os.fstat(file)))
                 if not block:
                     return
                 yield block
+                start += len(block)
 
     def get_many(self, objects: Iterable[tuple[str, str | None]], *, concurrency: int = 16) -> Iterator[bytes]:
         """See Store.get_many. One after another: the kernel reads ahead."""
@@ -125,22 +122,56 @@ class LocalStore:
             raise ConfigError("STORE_KEY", "a key of a local store has an empty part, or '.' or '..' as one")
         return f"{self.uri.rstrip('/')}/{key}"
 
-    def _opened(self, path: str) -> BinaryIO:
-        try:
-            return open(path, "rb")  # noqa: PTH123 - a Path costs as much as the opening; the caller closes it
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise ObjectChanged("OBJECT_GONE", f"{path} is no longer there") from None
-        except OSError as error:
-            raise local_error(error, path) from None
-
-    def _read(self, key: str, etag: str | None, take: Callable[[BinaryIO], bytes]) -> bytes:
+    def _read(self, key: str, start: int, end: int | None, etag: str | None) -> bytes:
+        """The bytes from `start` to `end`, or to the end of the file for None."""
         path = self._path(key)
-        with self._opened(path) as file:
-            before = _version(os.fstat(file.fileno()))
+        with _opened(path) as file:
+            status = _status_of(file, path)
+            before = _version(status)
             _expect(path, etag, before)
-            data = _guarded(path, lambda: take(file))
-            _expect(path, before, _version(os.fstat(file.fileno())))
+            stop = status.st_size if end is None else min(end, status.st_size)
+            data = _guarded(path, _between, file, start, stop)
+            _expect(path, before, _version(os.fstat(file)))
         return data
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """The number of an open file. Not a file object: that costs as much as the reading of a small file."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _gone(path) from None
+    except OSError as error:
+        raise local_error(error, path) from None
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _status_of(file: int, path: str) -> os.stat_result:
+    """Raises ObjectChanged where a folder stands in the file's place."""
+    status = os.fstat(file)
+    if stat.S_ISDIR(status.st_mode):
+        raise _gone(path)
+    return status
+
+
+def _gone(path: str) -> ObjectChanged:
+    return ObjectChanged("OBJECT_GONE", f"{path} is no longer there")
+
+
+def _between(file: int, start: int, stop: int) -> bytes:
+    """The bytes of a file between two places, fewer where it ends before."""
+    data = os.pread(file, max(0, stop - start), start)
+    if len(data) >= stop - start:
+        return data
+    several = [data]
+    while several[-1]:
+        start += len(several[-1])
+        several.append(os.pread(file, max(0, stop - start), start))
+    return b"".join(several)
 
 
 def _version(status: os.stat_result) -> str:
@@ -160,9 +191,9 @@ def _expect(path: str, etag: str | None, version: str) -> None:
         raise ObjectChanged("OBJECT_CHANGED", f"{path} is another version than was listed")
 
 
-def _guarded(path: str, action: Callable[[], T]) -> T:
+def _guarded(path: str, action: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     try:
-        return action()
+        return action(*arguments, **named)
     except FileNotFoundError:
         raise
     except OSError as error:
