@@ -148,6 +148,11 @@ class TableSpec:
     def schema(self) -> pa.Schema:
         return pa.schema([c.arrow() for c in self.columns])
 
+    @cached_property
+    def empty(self) -> pa.Table:
+        """The table without a row."""
+        return self.schema.empty_table()
+
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 

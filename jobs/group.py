@@ -60,7 +60,7 @@ def _rows(store: Store, parts: Sequence[Part], spec: TableSpec) -> pa.Table:
     files = (store.get(part.path) for part in parts if part.table == spec.name)
     tables = [read_parquet(data) for data in files]
     named = [table.select(spec.schema.names).cast(spec.schema) for table in tables]
-    return pa.concat_tables([spec.schema.empty_table(), *named])
+    return pa.concat_tables([spec.empty, *named])
 
 
 def _released(

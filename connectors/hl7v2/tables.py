@@ -48,7 +48,7 @@ def tables(frame: Frame, options: ReadOptions) -> list[dict[str, pa.Table]]:
     """
     wanted = options.tables or frozenset(specs())
     made = [_Reader(chunk, options.time_zone, wanted).tables() for chunk in chunks(frame)]
-    return made or [{name: spec.schema.empty_table() for name, spec in specs().items() if name in wanted}]
+    return made or [{name: spec.empty for name, spec in specs().items() if name in wanted}]
 
 
 class _Reader:
@@ -123,7 +123,7 @@ class _Reader:
     def _of_segments(self, table: str) -> pa.Table:
         lead = self._note_lines() if table == NOTES else self._lead(table)
         if not len(lead):
-            return specs()[table].schema.empty_table()
+            return specs()[table].empty
         values = find_values(self._segments, layout(table), self._sources(table, lead), self._segments.message[lead])
         if table == OBSERVATIONS:
             return self._assembled(table, self._observation_columns(values, lead), lead)

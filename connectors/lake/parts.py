@@ -100,11 +100,13 @@ class PartWriter:
     def _write_groups(self, *, last: bool) -> None:
         if not self._pending:
             return
-        held = pa.concat_tables(self._pending)
-        while (rows := group_rows(held, last=last)) > 0:
+        held = self._pending[0] if len(self._pending) == 1 else pa.concat_tables(self._pending)
+        while 0 < (rows := group_rows(held, last=last)) < held.num_rows:
             self._write_group(held.slice(0, rows))
             held = held.slice(rows)
-        self._pending, self._held = ([held], _at_most(held)) if held.num_rows else ([], 0)
+        if rows:
+            self._write_group(held)
+        self._pending, self._held = ([], 0) if rows else ([held], _at_most(held))
 
     def _write_group(self, group: pa.Table) -> None:
         if self._file is None:

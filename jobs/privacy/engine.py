@@ -46,10 +46,11 @@ class _Treatment(NamedTuple):
 
 
 class _Treatments(NamedTuple):
-    """What becomes of a table: of each column that is left, and the schema that they make."""
+    """What becomes of a table: of each column that is left, the schema that they make, and a table without rows."""
 
     of_columns: tuple[_Treatment, ...]
     schema: pa.Schema
+    empty: pa.Table
 
 
 def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
@@ -107,7 +108,7 @@ def deidentify(
     _check_columns(table, spec)
     treatments = _treatments(spec, policy)
     if not table.num_rows:
-        return treatments.schema.empty_table()
+        return treatments.empty
     work = _Table(table, spec, policy, keys, shared or Shared())
     return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
 
@@ -139,7 +140,8 @@ def _treatments(spec: TableSpec, policy: Policy) -> _Treatments:
     by_name = {c.name: c for c in spec.columns}
     candidates = (_treatment(c, by_name.get(c.companion_of), policy) for c in spec.columns)
     kept = tuple(t for t in candidates if t is not None)
-    return _Treatments(kept, pa.schema([t.field for t in kept]))
+    schema = pa.schema([t.field for t in kept])
+    return _Treatments(kept, schema, schema.empty_table())
 
 
 def _treatment(column: Column, main: Column | None, policy: Policy) -> _Treatment | None:
