@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 
 import ray
@@ -56,8 +56,13 @@ def _give_token(environment: MutableMapping[str, str] = os.environ) -> None:
         environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
-    """What became of each bundle of work, in the order in which they end. The cluster must be up."""
+def map_bundles(
+    bundles: Iterable[Bundle], work: Work, known: Known | None, *, begun: Callable[[], None] = lambda: None
+) -> Iterator[Leaves | Failure]:
+    """What became of each bundle of work, in the order in which they end. The cluster must be up.
+
+    begun: called when the first ones are on their way to the workers, and perhaps again later.
+    """
     shared = ray.put((work, known))
     task = ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
     waiting = iter(bundles)
@@ -68,6 +73,7 @@ def map_bundles(bundles: Iterable[Bundle], work: Work, known: Known | None) -> I
         while following is not None and len(running) < window:
             running[task.remote(following, shared)] = following
             following = next(waiting, None)
+        begun()
         if not running:
             return
         ended, _ = ray.wait(list(running), num_returns=1)

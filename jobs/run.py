@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -22,6 +22,7 @@ from connectors.storage import inventory, open_store
 from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import all_refused, splittable
 from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
+from jobs.beside import Beside, tables_of
 from jobs.bundle import guarded
 from jobs.collector import at_rest
 from jobs.config import Pipeline, has_ray, ray_address
@@ -34,7 +35,6 @@ from jobs.metrics import Meters, NoMeters
 from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
-from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Execute, Wave, none_readable
 from jobs.work import Known, Work
 
@@ -92,11 +92,12 @@ def ingest(
         plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
     )
     (progress := progress or Silent()).total(len(packed), "bundles")
-    with tables_made(access) as made, executor(workers(cpus, plan.objects.num_rows, plan.bytes)) as execute:
-        committer = _committer(pipeline, access, execute, identity, started, progress, made)
+    count = workers(cpus, plan.objects.num_rows, plan.bytes)
+    with tables_of(access) as tables, executor(count, tables.begin) as execute:
+        committer = _committer(pipeline, access, execute, identity, started, progress, tables)
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)
-        made()
+        tables.finish()
     return run_report(
         about(access),
         listed=plan.listed,
@@ -232,24 +233,19 @@ def workers(cpus: int | None, objects: int, size: int) -> int | None:
 
 
 @contextlib.contextmanager
-def tables_made(access: Access) -> Iterator[Callable[[], None]]:
-    """Makes the zone's Delta tables while Ray begins and the first bundles are worked on. What it gives waits for them,
-    and raises what making them met."""
-    schemas = written_schemas(connector(access.work.format), access.work.policy)
-    with ThreadPoolExecutor(1, "tables") as beside:
-        yield beside.submit(access.lake.create_tables, access.zone, schemas).result
+def executor(cpus: int | None, begun: Callable[[], None] = lambda: None) -> Iterator[Execute]:
+    """Where bundles are worked on: this process for 0 CPUs, else Ray, a local one with all CPUs for None.
 
-
-@contextlib.contextmanager
-def executor(cpus: int | None) -> Iterator[Execute]:
-    """Where bundles are worked on: this process for 0 CPUs, else Ray, a local one with all CPUs for None."""
+    begun: called when bundles are on their way, so that what it does keeps no worker waiting.
+    """
     if cpus == 0:
+        begun()
         yield in_process
         return
     from jobs.pipeline import cluster, map_bundles
 
     with cluster(cpus):
-        yield map_bundles
+        yield partial(map_bundles, begun=begun)
 
 
 def in_process(packed: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
@@ -264,10 +260,10 @@ def _committer(
     identity: str,
     started: float,
     progress: Progress,
-    made: Callable[[], None],
+    tables: Beside,
 ) -> Committer:
     def make(settled: Settled, counted: Counts) -> Draft:
-        made()
+        tables.finish()
         return draft(access, pipeline.digest, settled, counted, identity, started)
 
     return Committer(

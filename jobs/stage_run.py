@@ -12,8 +12,8 @@ import pyarrow as pa
 from connectors.contract import ReadOptions
 from connectors.errors import ConfigError
 from connectors.lake import Draft, Lake
-from connectors.registry import connector
 from jobs.access import Access, Keys, about, binding, check_binding, open_keys, storage_options
+from jobs.beside import tables_of
 from jobs.config import KeySettings, StoreSettings, load_pipeline
 from jobs.console import note
 from jobs.drafts import Provenance, draft
@@ -25,7 +25,6 @@ from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.run import executor, meters, workers
 from jobs.stage_retry import Retried, retried
-from jobs.stages import written_schemas
 from jobs.wave import Committer, Counts, Wave
 from jobs.work import Work
 
@@ -62,7 +61,6 @@ def stage_run(
     )
     if not dry_run:
         access.lake.roll_forward()
-        access.lake.create_tables(access.zone, written_schemas(connector(format_), access.work.policy))
     again = retried(access.lake, access.zone) if retry else None
     bundles, listed = _bundles(access, source_zone, again)
     head = access.lake.head()[0]
@@ -77,14 +75,16 @@ def stage_run(
     identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)
 
     def make(settled: Settled, counted: Counts) -> Draft:
+        tables.finish()
         return draft(access, digest, settled, counted, identity, started, kind=stage)
 
     (progress := progress or Silent()).total(len(bundles), "bundles")
     known = again.known if again else None
-    with executor(workers(cpus, len(bundles), size)) as execute:
+    with tables_of(access) as tables, executor(workers(cpus, len(bundles), size), tables.begin) as execute:
         committer = Committer(access.lake, access.work, execute, make, lambda _: known, None, progress, meters())
         starts = range(0, len(bundles), COMMIT_EVERY)
         committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)
+        tables.finish()
     return run_report(about(access), **facts, committed=committed, seconds=time.time() - started, run_id=identity)
 
 

@@ -55,7 +55,8 @@ class Values:
     empty alike, which are null in typed tables; the start of none is any number.
 
     totals: int64[slots], how many bytes they were when they were found, 0 for a slot without any. escaped: bool[slots],
-    whether any holds an escape character. message: int32[rows]. sources: for each source of the layout, the segment that each row reads, int32[rows].
+    whether any holds an escape character. message: int32[rows]. sources: for each source of the layout, the segment
+    that each row reads, int32[rows].
     """
 
     layout: Layout

@@ -190,8 +190,9 @@ def _columns(
         return None
     arrays: list[pa.Array] = [pa.nulls(n_rows, kind)] * n_columns
     values, width, ends = pa.py_buffer(out), offsets.itemsize * (n_rows + 1), pa.py_buffer(offsets)
-    for c, (j, place, size) in enumerate(zip(held.tolist(), places.tolist()[:-1], offsets[:, n_rows].tolist(), strict=True)):
-        nulls, valid = n_rows - int(present[c]), None
+    facts = (held.tolist(), places.tolist()[:-1], offsets[:, n_rows].tolist(), (n_rows - present).tolist())
+    for c, (j, place, size, nulls) in enumerate(zip(*facts, strict=True)):
+        valid = None
         if nulls == n_rows > 0:
             continue
         if nulls:

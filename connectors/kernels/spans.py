@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,21 +48,26 @@ def spans_of(values: pa.Array) -> Spans:
     large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
     _, offsets, data = values.buffers()
     if n == 0 or offsets is None:
-        none = np.zeros(0, np.int64 if large else np.int32)
+        none: Offsets = np.zeros(0, _offsets_of(large))
         return Spans(_NO_BYTES, none, none, valid)
-    ends = np.frombuffer(offsets, np.int64 if large else np.int32)[values.offset : values.offset + n + 1]
-    starts, lengths = ends[:-1], ends[1:] - ends[:-1]
+    ends: Offsets = np.frombuffer(offsets, _offsets_of(large))[values.offset : values.offset + n + 1]
+    lengths: Offsets = np.diff(ends)
     if values.null_count:
-        lengths *= valid
-    return Spans(_bytes(data), starts, lengths, valid)
+        lengths[~valid] = 0
+    return Spans(_bytes(data), ends[:-1], lengths, valid)
 
 
 def spans_of_width(values: pa.Array, width: int) -> Spans:
     """The spans of an array whose values are `width` bytes each."""
     valid, last = validity(values), (len(values) + values.offset) * width
-    kind = np.int32 if last <= np.iinfo(np.int32).max else np.int64
-    starts = np.arange(values.offset * width, last, width, dtype=kind)
-    return Spans(_bytes(values.buffers()[1]), starts, valid * kind(width), valid)
+    kind = _offsets_of(last > np.iinfo(np.int32).max)
+    starts: Offsets = np.arange(values.offset * width, last, width, dtype=kind)
+    lengths: Offsets = np.where(valid, width, 0).astype(kind)
+    return Spans(_bytes(values.buffers()[1]), starts, lengths, valid)
+
+
+def _offsets_of(large: bool) -> np.dtype[Any]:
+    return np.dtype(np.int64 if large else np.int32)
 
 
 def validity(values: pa.Array) -> npt.NDArray[np.bool_]:

@@ -33,7 +33,7 @@ _REPEATING: Final = 0.9
 """A dictionary is made where it takes less than so much of what plain values take."""
 
 Booleans = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Bounds = tuple[bytes, bytes]
 
 

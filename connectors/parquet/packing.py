@@ -221,7 +221,7 @@ def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDA
             found |= load(at) ^ load(at + size)
         if found:
             return False
-    for at in range(base + whole, base + size * count):
+    for at in range(base + whole, base + size * count):  # noqa: SIM110 - numba compiles loops, not generators
         if byte_at(at) != byte_at(at + size):
             return False
     return True
