@@ -37,6 +37,7 @@ from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.wave import Committer, Counts, Execute, Wave, none_readable
 from jobs.work import Known, Work
+from jobs.worker_memory import keep_memory
 
 SMALL_BYTES, SMALL_OBJECTS = 64 << 20, 1000
 """A run of so much new input or less is done before a local Ray would have begun."""
@@ -238,6 +239,7 @@ def executor(cpus: int | None, begun: Callable[[], None] = lambda: None) -> Iter
 
     begun: called when bundles are on their way, so that what it does keeps no worker waiting.
     """
+    keep_memory()
     if cpus == 0:
         begun()
         yield in_process

@@ -65,7 +65,7 @@ WRITER: Mapping[str, Any] = {
     "data_page_version": "1.0",
     "compression": "zstd",
     "compression_level": 1,
-    "use_dictionary": True,
+    "use_dictionary": ["action", "zone", "table", "outcome", "code"],
     "write_statistics": False,
     "store_schema": True,
 }
