@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.kernels.interning import interned, spread
-from connectors.kernels.spans import validity
+from connectors.kernels.interning import Distinct, distinct
 
 SEPARATOR = "|"
 
@@ -24,20 +21,13 @@ def normalise(values: pa.Array) -> pa.Array:
     return pc.utf8_normalize(pc.utf8_upper(composed), form="NFC")
 
 
-def qualified(identifiers: pa.Array, authorities: pa.Array) -> pa.Array:
-    """ "AUTHORITY|ID", both normalised, of each row; null where the identifier is null, "|ID" without an authority."""
-    ids, which = _distinct(identifiers)
-    ours, whose = _distinct(pc.fill_null(authorities, ""))
-    names, givers = normalise(ids), normalise(ours)
+def qualified(identifiers: pa.Array, authorities: pa.Array) -> Distinct:
+    """ "AUTHORITY|ID", both normalised, of each row; null where the identifier is null, "|ID" without an authority.
+
+    Values that differ in their form alone stand among the distinct ones as often as they have forms.
+    """
+    ids, ours = distinct(identifiers), distinct(pc.fill_null(authorities, ""))
+    names, givers = normalise(ids.values), normalise(ours.values)
     if len(givers) == 1:
-        return spread(pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR), which)
-    return pc.binary_join_element_wise(spread(givers, whose), spread(names, which), SEPARATOR)
-
-
-def _distinct(values: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int32]]:
-    """Values that hold all there are, most of them once, and int32[n]: the place of each row's, -1 for null."""
-    found = interned(values)
-    if found is not None:
-        return found
-    places = np.arange(len(values), dtype=np.int32)
-    return pc.fill_null(values, ""), np.where(validity(values), places, np.int32(-1))
+        return Distinct(pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR), ids.codes)
+    return distinct(pc.binary_join_element_wise(ours.column(givers), ids.column(names), SEPARATOR))

@@ -72,7 +72,8 @@ class Identifiers:
         no_value = pc.equal(names, EXPLICIT_NULL)
         if pc.any(no_value).as_py():
             names = pc.if_else(no_value, None, names)
-        return qualified(names, taken(authorities, self.chosen))
+        keys = qualified(names, taken(authorities, self.chosen))
+        return keys.column(keys.values)
 
 
 @cache

@@ -22,7 +22,7 @@ from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
-from connectors.kernels.interning import interned
+from connectors.kernels.interning import distinct
 
 MESSAGES = "hl7v2_messages"
 FINDINGS = "hl7v2_findings"
@@ -144,9 +144,8 @@ def _structure(messages: pa.Table) -> _Found:
     keys = pc.binary_join_element_wise(pc.fill_null(messages["structure"], ""), *parts, "\n")
     kinds = {each.kind: index for index, each in enumerate(rules()) if each.kind in STRUCTURE_KINDS}
     text = _array(keys)
-    several, codes = interned(text) or (text, np.arange(len(text), dtype=np.int32))
-    distinct = [_deviations(key) for key in several.to_pylist()]
-    return _spread(codes.astype(np.int64), distinct, kinds)
+    several = distinct(text)
+    return _spread(several.places().astype(np.int64), [_deviations(key) for key in several.values.to_pylist()], kinds)
 
 
 def _deviations(key: str) -> tuple[tuple[str, str, int], ...]:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from connectors.kernels.spans import Spans, spans_of, text_array
+from connectors.kernels.spans import Spans, spans_of, text_array, validity
 from connectors.kernels.words import VECTOR, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
@@ -44,20 +46,52 @@ def whole_words(data: Bytes) -> Bytes:
     return data if data.size >= _WORD else np.pad(data, (0, _WORD - data.size))
 
 
-def interned(values: pa.Array) -> tuple[pa.Array, Codes] | None:
-    """The distinct values of a text or binary array in order of appearance, and int32[n]: the place of each row's
-    value among them, -1 for null. None where nearly every value is another, so that it is not worth while."""
+@dataclass(frozen=True)
+class Distinct:
+    """A column of text or bytes as its distinct values and which of them each row holds.
+
+    values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
+    codes is None, and values are the column as it stands.
+    """
+
+    values: pa.Array
+    codes: Codes | None
+
+    def column(self, made: pa.Array) -> pa.Array:
+        """The column that has made[i] where this one has values[i]."""
+        if self.codes is None:
+            return made
+        if made.null_count or not has_spans(made.type):
+            return made.take(pa.array(self.codes, mask=self.codes < 0))
+        return _copied(spans_of(made), self.codes, made.type)
+
+    def places(self) -> Codes:
+        """int32[n]: the place of each row's value among `values`, -1 for null."""
+        if self.codes is not None:
+            return self.codes
+        return np.where(validity(self.values), np.arange(len(self.values), dtype=np.int32), np.int32(-1))
+
+    def equals(self, other: Distinct) -> bool:
+        """Whether the columns are the same, as far as they are told apart alike."""
+        if self.codes is None or other.codes is None:
+            return self.codes is other.codes and bool(self.values.equals(other.values))
+        return np.array_equal(self.codes, other.codes) and bool(self.values.equals(other.values))
+
+
+def distinct(values: pa.Array) -> Distinct:
+    """The distinct values of a text or binary array."""
     spans = spans_of(values)
     found = codes_of(spans)
     if found is None:
-        return None
+        return Distinct(values, None)
     codes, rows = found
-    return _copied(spans, rows.astype(np.int32), values.type), codes
+    return Distinct(_copied(spans, rows.astype(np.int32), values.type), codes)
 
 
-def spread(distinct: pa.Array, codes: Codes) -> pa.Array:
-    """The column whose row i holds distinct[codes[i]]; null for -1. distinct: text or binary without nulls."""
-    return _copied(spans_of(distinct), codes, distinct.type)
+def has_spans(kind: pa.DataType) -> bool:
+    """Whether values are text or bytes of any length."""
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_kind(kind) for is_kind in texts)
 
 
 def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
@@ -106,17 +140,6 @@ def _hash(at: int, length: int, first: np.uint64, end: np.uint64) -> np.uint64:
     h = (h ^ end) * _MIX
     h = (h ^ (h >> _HALF)) * _MIX
     return h ^ (h >> _HALF)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def equal(a: int, b: int, length: int, last: int) -> bool:
-    """Whether two values of one length, at two addresses, are the same bytes."""
-    if length < 8:
-        return bool(_short(a, length, last) == _short(b, length, last))
-    for i in range(0, length - 8, 8):
-        if load(a + i) != load(b + i):
-            return False
-    return bool(load(a + length - 8) == load(b + length - 8))
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -6,30 +6,17 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from connectors.kernels.interning import interned, spread
+from connectors.kernels.interning import Distinct, distinct, has_spans
 
 
 def over_distinct(values: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """work(values), where `work` is a function of each value alone and keeps nulls null."""
-    if not _has_spans(values.type):
+    if not has_spans(values.type):
         encoded = values.dictionary_encode()
         return work(encoded.dictionary).take(encoded.indices)
-    found = interned(values)
-    if found is None:
-        return work(values)
-    distinct, codes = found
-    if len(distinct) == len(values):
-        return work(values)
-    done = work(distinct)
-    if done.null_count or not _has_spans(done.type):
-        return done.take(pa.array(codes, mask=codes < 0))
-    return spread(done, codes)
+    return over(distinct(values), work)
 
 
-def _has_spans(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-    )
+def over(column: Distinct, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The same of a column that is told apart already."""
+    return column.column(work(column.values))

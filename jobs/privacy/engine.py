@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
 from connectors.identity import normalise
-from connectors.kernels.interning import interned
+from connectors.kernels.interning import Distinct, distinct
 from jobs.privacy.actions import Action, Keep, Rows
+from jobs.privacy.actions.base import told_apart
 from jobs.privacy.actions.token import column_cipher
+from jobs.privacy.distinct import over
 from jobs.privacy.keys import Keyring
 from jobs.privacy.mac import hmac_column
 from jobs.privacy.policy import Policy, Zone
@@ -71,7 +73,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
-        self._alike: dict[Hashable, list[tuple[pa.Array, pa.Array]]] = {}
+        self._alike: dict[Hashable, list[tuple[Distinct, pa.Array]]] = {}
 
     def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:
         """make(), once for each purpose and arrays."""
@@ -81,13 +83,13 @@ class Shared:
         made: Made = self._made[key][0]
         return made
 
-    def alike(self, purpose: Hashable, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
-        """make(values), once for each purpose and equal values."""
+    def alike(self, purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+        """The column of what `make` makes of the distinct values, once for each purpose and equal columns."""
         before = self._alike.setdefault(purpose, [])
         for others, made in before:
             if others.equals(values):
                 return made
-        before.append((values, make(values)))
+        before.append((values, over(values, make)))
         return before[-1][1]
 
 
@@ -246,10 +248,11 @@ class _Table:
         return self._shared.once("chance", [records, patients], lambda: self._chance_of_patients(records, patients))
 
     def _chance_of_records(self, records: pa.Array) -> npt.NDArray[np.uint64]:
-        return _chance_of(records, self._keys.subkey("shift", "record", 32))
+        return _chance_of(distinct(records), self._keys.subkey("shift", "record", 32))
 
     def _chance_of_patients(self, records: pa.Array, patients: pa.Array) -> npt.NDArray[np.uint64]:
-        out = _chance_of(patients, self._keys.subkey("shift", "patient", 32), normalise)
+        several = told_apart(patients, self._shared.once)
+        out = _chance_of(several, self._keys.subkey("shift", "patient", 32), normalise)
         if patients.null_count:
             without = np.asarray(pc.is_null(patients).to_numpy(zero_copy_only=False))
             out[without] = self._chance_of_records(records.filter(pc.is_null(patients)))
@@ -257,14 +260,13 @@ class _Table:
 
 
 def _chance_of(
-    values: pa.Array, key: bytes, prepare: Callable[[pa.Array], pa.Array] | None = None
+    column: Distinct, key: bytes, prepare: Callable[[pa.Array], pa.Array] | None = None
 ) -> npt.NDArray[np.uint64]:
-    distinct, codes = interned(values) or (values, None)
-    digests = hmac_column(key, distinct if prepare is None else prepare(distinct))
+    digests = hmac_column(key, column.values if prepare is None else prepare(column.values))
     numbers: npt.NDArray[np.uint64] = digests[:, :8].copy().view(">u8").reshape(-1).astype(np.uint64)
-    if codes is None:
+    if column.codes is None:
         return numbers
-    taken: npt.NDArray[np.uint64] = numbers[np.maximum(codes, 0)] if len(numbers) else np.zeros(len(values), np.uint64)
+    taken: npt.NDArray[np.uint64] = np.append(numbers, np.uint64(0))[column.codes]  # -1 takes the zero at the end
     return taken
 
 

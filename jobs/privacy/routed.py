@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.interning import interned
+from connectors.kernels.interning import distinct
 from jobs.privacy.actions import Action, Rows
 
 
@@ -53,5 +53,6 @@ def treat_rows(
 
 def _rows_of_categories(categories: pa.Array) -> list[tuple[str, npt.NDArray[np.int64]]]:
     """Each category and the rows that have it; those without one are left out."""
-    distinct, codes = interned(categories) or (categories, np.arange(len(categories), dtype=np.int32))
-    return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(distinct.to_pylist()) if name is not None]
+    several = distinct(categories)
+    names, codes = several.values.to_pylist(), several.places()
+    return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names) if name is not None]

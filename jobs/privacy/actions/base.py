@@ -11,10 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from connectors.kernels.interning import Distinct, distinct
+from jobs.privacy.distinct import over
 from jobs.privacy.keys import Keyring
 
-Alike = Callable[[Hashable, pa.Array, Callable[[pa.Array], pa.Array]], pa.Array]
-"""(purpose, values, make): make(values), which may have been made of equal values for the same purpose before."""
+Alike = Callable[[Hashable, Distinct, Callable[[pa.Array], pa.Array]], pa.Array]
+"""(purpose, values, make): the column that has what `make` makes of each distinct value, which may have been made of
+equal values for the same purpose before."""
 
 
 Once = Callable[[Hashable, Sequence[pa.Array], Callable[[], Any]], Any]
@@ -26,9 +29,15 @@ def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[],
     return make()
 
 
-def each(purpose: Hashable, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def told_apart(values: pa.Array, once: Once) -> Distinct:
+    """The distinct values of a column."""
+    made: Distinct = once("distinct", [values], lambda: distinct(values))
+    return made
+
+
+def each(purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """An Alike that remembers nothing."""
-    return make(values)
+    return over(values, make)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
+from connectors.kernels.interning import Distinct
 from jobs.privacy import domains
-from jobs.privacy.actions.base import Rows
-from jobs.privacy.distinct import over_distinct
+from jobs.privacy.actions.base import Rows, told_apart
 
 
 def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
@@ -21,22 +21,23 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
     facts = domains.of(rows.category)
     purpose: Hashable = (action, facts.domain, facts.normalised)
 
-    def of_all(values: pa.Array) -> pa.Array:
-        return over_distinct(values, lambda distinct: make(normalise(distinct) if facts.normalised else distinct))
+    def of_each(values: pa.Array) -> pa.Array:
+        return make(normalise(values) if facts.normalised else values)
 
-    made = rows.alike(purpose, _subject(text, rows), of_all)
+    made = rows.alike(purpose, _subject(text, rows), of_each)
     made = made if made.type == text.type else made.cast(text.type)
     no_value = pc.equal(text, pa.scalar(EXPLICIT_NULL, text.type))
     return pc.if_else(no_value, text, made) if pc.any(no_value).as_py() else made
 
 
-def _subject(values: pa.Array, rows: Rows) -> pa.Array:
+def _subject(values: pa.Array, rows: Rows) -> Distinct:
     """Text values as they are pseudonymised: with their authority where they have one, normalised where it counts."""
     authority = rows.authority
     if authority is None:
-        return values
-    return rows.once(
+        return told_apart(values, rows.once)
+    made: Distinct = rows.once(
         "qualified",
         [values, authority],
         lambda: qualified(pc.cast(values, pa.string()), pc.cast(authority, pa.string())),
     )
+    return made

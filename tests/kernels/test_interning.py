@@ -1,0 +1,53 @@
+"""Columns told apart, against dictionaries of Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.kernels.interning import distinct
+
+KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+VALUES = st.none() | st.sampled_from([b"", b"a", b"bb", b"c" * 7, b"c" * 8, b"d" * 9, b"e" * 33])
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(VALUES, max_size=60), st.sampled_from(KINDS))
+def test_distinct_values_stand_in_order_of_appearance(values: list[bytes | None], kind: pa.DataType) -> None:
+    column = pa.array([b"first", *values], pa.binary()).cast(kind)[1:]
+    told = distinct(column)
+    present = dict.fromkeys(v for v in values if v is not None)
+    assert told.values.type == kind
+    assert told.values.cast(pa.binary()).to_pylist() == list(present)
+    assert told.places().tolist() == [-1 if v is None else list(present).index(v) for v in values]
+    assert told.column(told.values).to_pylist() == column.to_pylist()
+
+
+def test_a_column_of_many_values_that_hardly_repeat_stays_as_it_is() -> None:
+    column = pa.array([None if n % 1000 == 7 else str(n) for n in range(50_000)])
+    told = distinct(column)
+    assert told.codes is None
+    assert told.values is column
+    assert told.column(pc.utf8_upper(column)).equals(column)
+    assert told.places().tolist() == [-1 if n % 1000 == 7 else n for n in range(50_000)]
+
+
+@pytest.mark.parametrize("made", [pa.array([1, 2]), pa.array(["x", None])])
+def test_what_is_made_of_distinct_values_may_be_of_any_type_and_null(made: pa.Array) -> None:
+    told = distinct(pa.array(["a", "b", None, "a"]))
+    first, second = made.to_pylist()
+    assert told.column(made).to_pylist() == [first, second, None, first]
+
+
+def test_columns_are_equal_where_values_and_rows_are() -> None:
+    one, other = distinct(pa.array(["a", "b", "a"])), distinct(pa.array(["a", "b", "b"]))
+    assert one.equals(distinct(pa.array(["a", "b", "a"])))
+    assert not one.equals(other)
+    assert not one.equals(distinct(pa.array(["a", "c", "a"])))
+    alone = [distinct(pa.array(np.arange(20_000) + add).cast(pa.string())) for add in (0, 0, 1)]
+    assert [alone[0].equals(each) for each in alone] == [True, True, False]
+    assert not alone[0].equals(one)
