@@ -11,7 +11,7 @@ import pyarrow as pa
 from numba import njit
 
 from connectors.kernels.spans import Spans, spans_of, text_array, validity
-from connectors.kernels.words import VECTOR, copy_vector, load, store
+from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -32,11 +32,14 @@ _FIRST_PROBE = 1 << 12
 _WORD = 8
 _FIRST, _LAST, _LENGTH, _ADDRESS, _NUMBERS = 0, 1, 2, 3, 4  # of a distinct value: its first and last eight bytes, …
 _GROUP = 256
+_STRIDE = 512
 
 
 def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     """int32[n]: which distinct value each row holds, by order of appearance, -1 for null; and the row in which each
     distinct value stands first, int64. None where nearly every value is another, so that it is not worth while."""
+    if is_constant(spans.data, spans.starts, spans.lengths, spans.valid):
+        return np.zeros(len(spans), np.int32), np.zeros(1, np.int64)
     codes, rows, worth = _intern(whole_words(spans.data), spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
     return (codes, rows) if worth else None
 
@@ -105,6 +108,36 @@ def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
     out = np.empty(total + VECTOR, np.uint8)
     _gather(spans.data, spans.starts, spans.lengths, codes, at, out)
     return text_array(at, out[:total], None if not missing else codes >= 0, large, binary=binary)
+
+
+@njit(cache=True, nogil=True)
+def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether every row has a value, and all the same. Values lie end to end, but for what stands behind nulls.
+
+    They are all the same where the bytes are those that stand one value further on.
+    """
+    n = starts.size
+    if n == 0:
+        return False
+    size, count, others = np.int64(lengths[0]), np.int64(n - 1), np.int64(0)
+    base = np.int64(data.ctypes.data) + starts[0]
+    if starts[n - 1] - starts[0] != size * count:
+        return False
+    for row in range(n):
+        others += (lengths[row] != size) | (not valid[row])
+    if others:
+        return False
+    whole = size * count // _STRIDE * _STRIDE
+    for block in range(base, base + whole, _STRIDE):
+        found = np.uint64(0)
+        for at in range(block, block + _STRIDE, 8):
+            found |= load(at) ^ load(at + size)
+        if found:
+            return False
+    for at in range(base + whole, base + size * count):  # noqa: SIM110 - numba compiles loops, not generators
+        if byte_at(at) != byte_at(at + size):
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -123,8 +123,11 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
     numbers = _present(values, np.dtype(f"<i{width // 8}"))
     physical = np.dtype("<i8" if width == 64 else "<i4")
     bounds = (numbers.min().astype(physical).tobytes(), numbers.max().astype(physical).tobytes())
-    pages = _one_page(levels, _differences(numbers.astype(np.int64, copy=False), narrow=width < 64))
-    return _Body(parquet.DIFFERENCES, pages, bounds=bounds, compressible=False)
+    if bounds[0] == bounds[1]:
+        packed = packing.no_differences(int(numbers[0]), len(numbers))
+    else:
+        packed = _differences(numbers.astype(np.int64, copy=False), narrow=width < 64)
+    return _Body(parquet.DIFFERENCES, _one_page(levels, packed), bounds=bounds, compressible=False)
 
 
 def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Body:
@@ -163,12 +166,12 @@ def _dictionary(spans: Spans, prefix: bool) -> tuple[Integers, bytes] | None:
     """The row in which each distinct value stands first, and which of them each value is, as a page tells it; None
     where a dictionary would save too little."""
     count = int(np.count_nonzero(spans.valid))
-    if packing.is_constant(spans.data, spans.starts, spans.lengths, spans.valid):
-        return np.zeros(1, np.int64), b"\1" + thrift.varint(count << 1) + b"\0"
     found = codes_of(spans)
     if found is None:
         return None
     codes, firsts = found
+    if len(firsts) == 1 and count == len(codes):
+        return firsts, b"\1" + thrift.varint(count << 1) + b"\0"
     width = max(int(len(firsts) - 1).bit_length(), 1)
     each = _PREFIX if prefix else 0
     whole = int(spans.lengths.sum()) + each * count

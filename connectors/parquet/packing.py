@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, put_byte, put_int, store
+from connectors.kernels.words import VECTOR, copy_vector, load, put_byte, put_int, store
+from connectors.parquet import thrift
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -26,7 +27,6 @@ _WORD: Final = 64
 _LENGTH: Final = 4
 _LEAST_RUN: Final = 8
 _SLACK: Final = 64
-_STRIDE: Final = 512
 
 
 def room_of_runs(count: int, width: int) -> int:
@@ -168,6 +168,13 @@ def differences(values: Integers, narrow: bool, out: Bytes) -> Any:
     return to - begun
 
 
+def no_differences(value: int, count: int) -> bytes:
+    """What `differences` makes of one number `count` times: of each block the least step and the widths, all zero."""
+    blocks = -(-(count - 1) // BLOCK)
+    head = (thrift.varint(BLOCK), thrift.varint(MINIBLOCKS), thrift.varint(count), thrift.zigzag(value))
+    return b"".join(head) + bytes((1 + MINIBLOCKS) * blocks)
+
+
 @njit(cache=True, nogil=True)
 def plain(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, prefix: bool, out: Bytes) -> Any:
     """The values of some rows end to end, each behind its length in four bytes where `prefix`."""
@@ -195,36 +202,6 @@ def plain(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, pref
 def room_of_plain(values: int, total: int) -> int:
     """Bytes that `plain` may write for so many values of so many bytes together."""
     return values * _LENGTH + total + VECTOR + _SLACK
-
-
-@njit(cache=True, nogil=True)
-def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_]) -> bool:
-    """Whether every row has a value, and all the same. Values lie end to end, but for what stands behind nulls.
-
-    They are all the same where the bytes are those that stand one value further on.
-    """
-    n = starts.size
-    if n == 0:
-        return False
-    size, count, others = np.int64(lengths[0]), np.int64(n - 1), np.int64(0)
-    base = np.int64(data.ctypes.data) + starts[0]
-    if starts[n - 1] - starts[0] != size * count:
-        return False
-    for row in range(n):
-        others += (lengths[row] != size) | (not valid[row])
-    if others:
-        return False
-    whole = size * count // _STRIDE * _STRIDE
-    for block in range(base, base + whole, _STRIDE):
-        found = np.uint64(0)
-        for at in range(block, block + _STRIDE, 8):
-            found |= load(at) ^ load(at + size)
-        if found:
-            return False
-    for at in range(base + whole, base + size * count):  # noqa: SIM110 - numba compiles loops, not generators
-        if byte_at(at) != byte_at(at + size):
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.interning import distinct
+from connectors.kernels.interning import distinct, is_constant
+from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 VALUES = st.none() | st.sampled_from([b"", b"a", b"bb", b"c" * 7, b"c" * 8, b"d" * 9, b"e" * 33])
@@ -51,3 +52,25 @@ def test_columns_are_equal_where_values_and_rows_are() -> None:
     alone = [distinct(pa.array(np.arange(20_000) + add).cast(pa.string())) for add in (0, 0, 1)]
     assert [alone[0].equals(each) for each in alone] == [True, True, False]
     assert not alone[0].equals(one)
+
+
+def constant(values: list[bytes | None]) -> bool:
+    spans = spans_of(pa.array([b"before", *values], pa.binary())[1:])
+    return bool(is_constant(spans.data, spans.starts, spans.lengths, spans.valid))
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.none() | st.binary(max_size=80), max_size=30))
+def test_a_column_is_constant_where_every_row_has_the_same_value(values: list[bytes | None]) -> None:
+    for column in (values, values[:1] * 5):
+        assert constant(column) == (len(column) > 0 and None not in column and len(set(column)) == 1)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.binary(min_size=1, max_size=40), st.integers(2, 400), st.data())
+def test_one_other_byte_in_a_long_column_is_seen(value: bytes, rows: int, data: st.DataObject) -> None:
+    column: list[bytes | None] = [value] * rows
+    assert constant(column)
+    row, at = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, len(value) - 1))
+    column[row] = value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
+    assert not constant(column)

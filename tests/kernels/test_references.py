@@ -14,14 +14,15 @@ from pathlib import Path
 from connectors.kernels import sha256
 
 KERNELS = {
-    "connectors.kernels.interning": ("_intern_group", "_gather", "_measured"),
+    "connectors.kernels.interning": ("is_constant", "_intern_group", "_gather", "_measured"),
+    "connectors.kernels.gather": ("_measure_rows", "_copy_rows"),
     "connectors.kernels.sha256": ("_hash",),
     "connectors.kernels.numbers": ("_numbers",),
     "connectors.hl7v2.boundaries": ("find_items", "read_headers"),
     "connectors.hl7v2.locate": ("find_separators", "find_segments", "find_repetitions"),
     "connectors.hl7v2.relate": ("_relate", "_group"),
     "connectors.hl7v2.values": ("_find",),
-    "connectors.parquet.packing": ("is_constant", "plain", "runs", "differences"),
+    "connectors.parquet.packing": ("plain", "runs", "differences"),
     "jobs.privacy.siv_kernels": ("_chain", "_count", "_encode", "token_ends"),
 }
 """Those through which every message goes."""

@@ -128,19 +128,12 @@ def test_equal_steps_take_no_bits() -> None:
     assert len(differences(list(range(0, 70_000, 7)), False)) < 10_000 // 128 * 7
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.binary(max_size=80)), max_size=30))
-def test_a_column_is_constant_where_every_row_has_the_same_value(values: list[bytes | None]) -> None:
-    for column in (values, values[:1] * 5):
-        spans = packing_spans(column)
-        assert packing.is_constant(*spans) == (len(column) > 0 and None not in column and len(set(column)) == 1)
-
-
-def packing_spans(values: list[bytes | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    lengths = np.array([len(v or b"") for v in values], np.int64)
-    data = np.frombuffer(b"".join(v or b"" for v in values) + bytes(8), np.uint8)
-    valid = np.array([v is not None for v in values], np.bool_)
-    return data, np.concatenate([[0], np.cumsum(lengths)])[: len(values)].astype(np.int64), lengths, valid
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(INT64, st.sampled_from([1, 2, 3, 127, 128, 129, 130, 257, 5000]))
+def test_one_number_many_times_is_written_as_its_differences_are(value: int, count: int) -> None:
+    for narrow in (False, True):
+        number = (value + 2**31) % 2**32 - 2**31 if narrow else value
+        assert packing.no_differences(number, count) == differences([number] * count, narrow)
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)
