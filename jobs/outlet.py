@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
+from connectors.kernels.interning import Told
 from connectors.lake import QUARANTINE, Part, PartWriter
 from connectors.lake.parts import Puts
 from connectors.lake.quarantine import QUARANTINED
@@ -42,13 +43,22 @@ class Uploads:
 class Outlet:
     """The part writers of a bundle."""
 
-    def __init__(self, store: Store, zone: str, bundle: str, schemas: Mapping[str, pa.Schema], part_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        zone: str,
+        bundle: str,
+        schemas: Mapping[str, pa.Schema],
+        part_bytes: int,
+        told: Told | None = None,
+    ) -> None:
+        """told: what is known of the columns that come next."""
         self._uploads = Uploads(store)
         self._zone = zone
         self._bundle = bundle
         self._schemas = schemas
         self._part_bytes = part_bytes
-        self._shelf = Shelf()
+        self._shelf = Shelf(told)
         self._writers: dict[str, PartWriter] = {}
 
     def write(self, tables: Mapping[str, pa.Table]) -> None:

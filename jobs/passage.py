@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import REJECTS, Parsed, Piece
 from connectors.errors import ClinrayError
+from connectors.kernels.interning import Told
 from connectors.registry import connector
 from connectors.storage import open_store
 from connectors.storage.reading import readable
@@ -47,12 +48,14 @@ class Passage:
         self._names = again.names if again else {}
         self._written = Written(again.written) if again else None
         self._reopened = Reopened(again.quarantined) if again else None
+        self._told = Told()
         self._outlet = Outlet(
             open_store(work.lake, work.lake_options),
             work.zone,
             self._name,
             written_schemas(self._connector, work.policy),
             work.part_bytes,
+            self._told,
         )
         self._envelopes: list[pa.Table] = []
         self._seconds: dict[str, float] = {}
@@ -97,6 +100,7 @@ class Passage:
 
     def _pass(self, parsed: Parsed) -> None:
         """A chunk: checked, quarantined, released, written."""
+        self._told.forget()
         self._tally.add(parsed.accounts)
         if parsed.envelopes.num_rows:
             self._envelopes.append(parsed.envelopes)
@@ -122,7 +126,7 @@ class Passage:
     def _released(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
         if self._work.policy is None or self._keys is None:
             return tables
-        return deidentify_tables(tables, self._connector, self._work.policy, self._keys)
+        return deidentify_tables(tables, self._connector, self._work.policy, self._keys, self._told)
 
     def _quarantine(self, rejects: pa.Table) -> None:
         if self._reopened is not None and rejects.num_rows:

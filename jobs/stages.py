@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import REJECTS, Connector
+from connectors.kernels.interning import Told
 from jobs.privacy.engine import Shared, deidentified_spec, deidentify
 from jobs.privacy.keys import Keyring
 from jobs.privacy.policy import Policy
@@ -38,11 +39,11 @@ def validate(tables: Mapping[str, pa.Table], connector: Connector, min_score: fl
 
 
 def deidentify_tables(
-    tables: Mapping[str, pa.Table], connector: Connector, policy: Policy, keys: Keyring
+    tables: Mapping[str, pa.Table], connector: Connector, policy: Policy, keys: Keyring, told: Told | None = None
 ) -> dict[str, pa.Table]:
-    """Every table that the policy lets out, in the schema it lets out."""
+    """Every table that the policy lets out, in the schema it lets out. told: gets to know of their columns."""
     written = {}
-    shared = Shared()
+    shared = Shared(told)
     for name, table in tables.items():
         spec = connector.tables[name]
         if deidentified_spec(spec, policy) is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from connectors.kernels.spans import Spans, spans_of, text_array, validity
+from connectors.kernels.spans import Spans, place_of, spans_of, text_array, validity
 from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
@@ -89,6 +90,39 @@ def distinct(values: pa.Array) -> Distinct:
         return Distinct(values, None)
     codes, rows = found
     return Distinct(_copied(spans, rows.astype(np.int32), values.type), codes)
+
+
+class Told:
+    """What is known of columns whose distinct values were found before, until it is forgotten.
+
+    A column is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[pa.Array, Distinct]] = {}
+
+    def note(self, column: pa.Array, told: Distinct) -> None:
+        """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
+        that no others stand before in the order of the rows."""
+        if told.codes is not None:
+            self._known[place_of(column)] = column, told
+
+    def of(self, column: pa.Array) -> Distinct | None:
+        """The same with each value once; None where it is not known."""
+        found = self._known.get(place_of(column))
+        if found is None or found[1].values.null_count or not all_distinct(found[1].values):
+            return None
+        return found[1]
+
+    def forget(self) -> None:
+        """Lets go of all columns."""
+        self._known.clear()
+
+
+def all_distinct(values: pa.Array) -> bool:
+    """Whether it is sure that no value of a text or binary array without nulls stands in it twice."""
+    spans = spans_of(values)
+    return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.lengths))
 
 
 def has_spans(kind: pa.DataType) -> bool:
@@ -202,6 +236,28 @@ def _find(
                 return code
         slot = (slot + np.uint64(1)) & mask
     return -1 - np.int64(slot)
+
+
+@njit(cache=True, nogil=True)
+def _hashes_differ(data: Bytes, starts: Integers, lengths: Integers) -> bool:
+    """Whether no two values have the same hash, in all bits but one."""
+    room = 2
+    while room < 2 * starts.size:
+        room *= 2
+    table, mask = np.zeros(room, np.uint64), np.uint64(room - 1)
+    base = data.ctypes.data
+    last = base + data.size - 8
+    for i in range(starts.size):
+        at, length = base + starts[i], lengths[i]
+        first, end = _ends(at, length, last)
+        hashed = _hash(at, length, first, end) | _ONE
+        slot = hashed >> _ONE & mask
+        while table[slot] != _EMPTY:
+            if table[slot] == hashed:
+                return False
+            slot = (slot + _ONE) & mask
+        table[slot] = hashed
+    return True
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,12 @@ def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
     if not values.null_count:
         return np.ones(len(values), np.bool_)
     return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def place_of(values: pa.Array) -> Hashable:
+    """Where the values of an array lie in memory; of lists, those of their elements too. While it is kept, no other
+    values lie there."""
+    return (values.offset, len(values), *(None if b is None else b.address for b in values.buffers()))
 
 
 def only_where(values: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:

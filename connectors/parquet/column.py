@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.interning import codes_of
+from connectors.kernels.interning import Distinct, codes_of
 from connectors.kernels.spans import Spans, spans_of, spans_of_width, validity
 from connectors.parquet import format as parquet
 from connectors.parquet import packing, thrift
@@ -73,16 +73,18 @@ class _Body:
     compressible: bool = True
 
 
-def pages_of(array: pa.Array, *, compressible: bool = True, bounded: bool = False) -> Pages:
+def pages_of(
+    array: pa.Array, *, compressible: bool = True, bounded: bool = False, told: Distinct | None = None
+) -> Pages:
     """The pages of a column of any type that `format.kind_of` knows, or of lists of one.
 
     compressible: zstd is tried, unless the type speaks against it. bounded: the least and the greatest value are told
-    of text too.
+    of text too. told: the distinct values of the column, if somebody knows.
     """
     if array.null_count == len(array):
         return without_values(len(array), pa.types.is_list(array.type))
     levels, values = _flattened(array)
-    body = _body(levels, values, bounded)
+    body = _body(levels, values, bounded, told)
     return _assembled(levels, body, compressible and body.compressible)
 
 
@@ -98,7 +100,7 @@ def _flattened(array: pa.Array) -> tuple[_Levels, pa.Array]:
     return _Levels(has_value, repetition, definition), elements.take(pa.array(rows))
 
 
-def _body(levels: _Levels, values: pa.Array, bounded: bool) -> _Body:
+def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | None) -> _Body:
     kind = values.type
     if not levels.valid.any():
         return _Body(parquet.PLAIN, _one_page(levels, b""))
@@ -109,7 +111,7 @@ def _body(levels: _Levels, values: pa.Array, bounded: bool) -> _Body:
     if pa.types.is_floating(kind):
         return _fractions(levels, values)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return _text(levels, spans_of(values), repeats=text, bounded=bounded)
+    return _text(levels, spans_of(values), repeats=text, bounded=bounded, told=told)
 
 
 def _booleans(levels: _Levels, values: pa.Array) -> _Body:
@@ -130,16 +132,16 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
     return _Body(parquet.DIFFERENCES, _one_page(levels, packed), bounds=bounds, compressible=False)
 
 
-def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool) -> _Body:
+def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool, told: Distinct | None) -> _Body:
     """Text or bytes, through a dictionary where they repeat, if `repeats`."""
-    found = _dictionary(spans, prefix=True) if repeats else None
-    rows = np.flatnonzero(spans.valid) if found is None else found[0]
+    found = _dictionary(spans, prefix=True, told=told) if repeats else None
+    rows = np.flatnonzero(spans.valid) if found is None else found.firsts
     bounds = None
     if bounded:
-        values = [spans.value(row) for row in rows.tolist()]
+        values = [(spans if found is None else found.spans).value(row) for row in rows.tolist()]
         bounds = (min(values), max(values))
     if found is not None:
-        return _by_dictionary(levels, spans, found, bounds, prefix=True)
+        return _by_dictionary(levels, found, bounds, prefix=True)
     return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans, rows)), bounds=bounds)
 
 
@@ -150,34 +152,44 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     bounds = _bounds(numbers)
     found = _dictionary(spans, prefix=False)
     if found is not None:
-        return _by_dictionary(levels, spans, found, bounds, prefix=False)
+        return _by_dictionary(levels, found, bounds, prefix=False)
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
 
 
-def _by_dictionary(
-    levels: _Levels, spans: Spans, found: tuple[Integers, bytes], bounds: Bounds | None, *, prefix: bool
-) -> _Body:
-    firsts, indices = found
-    dictionary = (len(firsts), _plain(spans, firsts, prefix))
-    return _Body(parquet.DICTIONARY, _one_page(levels, indices), dictionary, bounds)
+@dataclass(frozen=True)
+class _Dictionary:
+    """spans, firsts: the distinct values in order of appearance are those of these rows. indices: which of them each
+    value is, as a page tells it."""
+
+    spans: Spans
+    firsts: Integers
+    indices: bytes
 
 
-def _dictionary(spans: Spans, prefix: bool) -> tuple[Integers, bytes] | None:
-    """The row in which each distinct value stands first, and which of them each value is, as a page tells it; None
-    where a dictionary would save too little."""
+def _by_dictionary(levels: _Levels, found: _Dictionary, bounds: Bounds | None, *, prefix: bool) -> _Body:
+    dictionary = (len(found.firsts), _plain(found.spans, found.firsts, prefix))
+    return _Body(parquet.DICTIONARY, _one_page(levels, found.indices), dictionary, bounds)
+
+
+def _dictionary(spans: Spans, prefix: bool, told: Distinct | None = None) -> _Dictionary | None:
+    """The dictionary of a column, None where it would save too little."""
     count = int(np.count_nonzero(spans.valid))
-    found = codes_of(spans)
-    if found is None:
-        return None
-    codes, firsts = found
+    if told is not None and told.codes is not None:
+        codes, several, firsts = told.codes, spans_of(told.values), np.arange(len(told.values))
+    else:
+        found = codes_of(spans)
+        if found is None:
+            return None
+        several, (codes, firsts) = spans, found
     if len(firsts) == 1 and count == len(codes):
-        return firsts, b"\1" + thrift.varint(count << 1) + b"\0"
+        return _Dictionary(several, firsts, b"\1" + thrift.varint(count << 1) + b"\0")
     width = max(int(len(firsts) - 1).bit_length(), 1)
     each = _PREFIX if prefix else 0
     whole = int(spans.lengths.sum()) + each * count
-    if int(spans.lengths[firsts].sum()) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
+    if int(several.lengths[firsts].sum()) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
         return None
-    return firsts, bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
+    indices = bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
+    return _Dictionary(several, firsts, indices)
 
 
 def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:

@@ -8,6 +8,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from connectors.kernels.interning import Told
+from connectors.kernels.spans import place_of
 from connectors.parquet import format as parquet
 from connectors.parquet.column import pages_of, without_values
 from connectors.parquet.format import Pages
@@ -28,7 +30,9 @@ class Shelf:
     there. What was not taken for longest goes first, beyond about `held_bytes`.
     """
 
-    def __init__(self, held_bytes: int = _HELD_BYTES) -> None:
+    def __init__(self, told: Told | None = None, held_bytes: int = _HELD_BYTES) -> None:
+        """told: what is known of columns before they are encoded."""
+        self._told = told or Told()
         self._room = held_bytes
         self._held: OrderedDict[Hashable, tuple[pa.ChunkedArray, Pages]] = OrderedDict()
 
@@ -37,12 +41,12 @@ class Shelf:
         if column.null_count == len(column):
             return without_values(len(column), pa.types.is_list(column.type))
         as_it_stands, bounded = name in DIGESTS, name in BOUNDED
-        key = (str(column.type), as_it_stands, bounded, *(_place(chunk) for chunk in column.chunks))
+        key = (str(column.type), as_it_stands, bounded, *(place_of(chunk) for chunk in column.chunks))
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key][1]
         array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-        pages = pages_of(array, compressible=not as_it_stands, bounded=bounded)
+        pages = pages_of(array, compressible=not as_it_stands, bounded=bounded, told=self._told.of(array))
         self._keep(key, column, pages)
         return pages
 
@@ -52,11 +56,6 @@ class Shelf:
         while self._room < 0:
             _, dropped = self._held.popitem(last=False)
             self._room += _size(*dropped)
-
-
-def _place(array: pa.Array) -> Hashable:
-    """Where the values of an array lie; of lists, those of their elements too."""
-    return (array.offset, len(array), *(None if b is None else b.address for b in array.buffers()))
 
 
 def _size(column: pa.ChunkedArray, pages: Pages) -> int:

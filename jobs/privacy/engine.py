@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
 from connectors.identity import normalise
-from connectors.kernels.interning import Distinct, distinct
+from connectors.kernels.interning import Distinct, Told, distinct
+from connectors.kernels.spans import place_of
 from jobs.privacy.actions import Action, Keep, Rows
 from jobs.privacy.actions.base import told_apart
 from jobs.privacy.actions.token import column_cipher
-from jobs.privacy.distinct import over
 from jobs.privacy.keys import Keyring
 from jobs.privacy.mac import hmac_column
 from jobs.privacy.policy import Policy, Zone
@@ -71,13 +71,15 @@ class Shared:
     An array is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told | None = None) -> None:
+        """told: gets to know of the columns that are made of distinct values."""
+        self._told = told or Told()
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
         self._alike: dict[Hashable, list[tuple[Distinct, pa.Array]]] = {}
 
     def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:
         """make(), once for each purpose and arrays."""
-        key = (purpose, *(_place(array) for array in arrays))
+        key = (purpose, *(place_of(array) for array in arrays))
         if key not in self._made:
             self._made[key] = (make(), arrays)
         made: Made = self._made[key][0]
@@ -89,12 +91,11 @@ class Shared:
         for others, made in before:
             if others.equals(values):
                 return made
-        before.append((values, over(values, make)))
-        return before[-1][1]
-
-
-def _place(array: pa.Array) -> Hashable:
-    return (array.offset, len(array), *(None if b is None else b.address for b in array.buffers()))
+        several = make(values.values)
+        column = values.column(several)
+        self._told.note(column, Distinct(several, values.codes))
+        before.append((values, column))
+        return column
 
 
 def deidentify(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.interning import distinct, is_constant
+from connectors.kernels.interning import all_distinct, distinct, is_constant
 from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -74,3 +74,9 @@ def test_one_other_byte_in_a_long_column_is_seen(value: bytes, rows: int, data: 
     row, at = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, len(value) - 1))
     column[row] = value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
     assert not constant(column)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=300))
+def test_values_are_all_distinct_where_none_stands_twice(values: list[bytes]) -> None:
+    assert all_distinct(pa.array(values, pa.binary())) == (len(set(values)) == len(values))

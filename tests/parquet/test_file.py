@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder, convert_to_deltalake
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ConfigError
+from connectors.kernels.interning import Distinct, Told, distinct
 from connectors.parquet import column as columns
 from connectors.parquet.file import FileWriter, Shelf
 
@@ -178,6 +180,29 @@ def test_columns_that_tables_share_are_encoded_once_and_give_the_same_bytes(monk
     together = [written(first, shelf=shelf), written(second, shelf=shelf)]
     assert len(encoded) == 3
     assert together == [written(first), written(second)]
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.none() | st.sampled_from(["a", "bb", "ccc" * 9, "d"]), min_size=1, max_size=80), st.booleans())
+def test_what_is_told_of_a_column_changes_no_byte(values: list[str | None], merged: bool) -> None:
+    source = distinct(pa.array(values, pa.string()))
+    made = pc.utf8_upper(source.values) if not merged else pc.utf8_slice_codeunits(source.values, 1)
+    column = source.column(made)
+    told = Told()
+    told.note(column, Distinct(made, source.codes))
+    table = pa.table({"_object": column, "x": column})
+    assert written(table, shelf=Shelf(told)) == written(table)
+    assert (told.of(column) is None) == (len(set(made.to_pylist())) < len(made))
+
+
+def test_what_is_told_is_not_asked_of_the_column_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = distinct(pa.array(["a", "b", None, "a"] * 50))
+    column, told = source.column(source.values), Told()
+    told.note(column, source)
+    monkeypatch.setattr("connectors.parquet.column.codes_of", lambda spans: pytest.fail("asked again"))
+    written(pa.table({"x": column}), shelf=Shelf(told))
+    told.forget()
+    assert told.of(column) is None
 
 
 def test_a_shelf_that_is_full_lets_go_what_was_not_taken_for_longest() -> None:
