@@ -21,12 +21,13 @@ def normalise(values: pa.Array) -> pa.Array:
     return pc.utf8_normalize(pc.utf8_upper(composed), form="NFC")
 
 
-def qualified(identifiers: pa.Array, authorities: pa.Array) -> Distinct:
+def qualified(ids: Distinct, authorities: pa.Array) -> Distinct:
     """ "AUTHORITY|ID", both normalised, of each row; null where the identifier is null, "|ID" without an authority.
 
-    Values that differ in their form alone stand among the distinct ones as often as they have forms.
+    ids: the identifiers. Values that differ in their form alone stand among the distinct ones as often as they have
+    forms.
     """
-    ids, ours = distinct(identifiers), distinct(pc.fill_null(authorities, ""))
+    ours = distinct(pc.fill_null(authorities, ""))
     names, givers = normalise(ids.values), normalise(ours.values)
     if len(givers) == 1:
         return Distinct(pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR), ids.codes)

@@ -22,7 +22,8 @@ import pyarrow as pa
 from connectors.contract import LINEAGE, Category, Column, TableSpec
 from connectors.errors import ConfigError
 
-LOCATED: Final = ("text", "authority", "time", "number", "integer")
+TEXTS: Final = ("text", "authority")
+LOCATED: Final = (*TEXTS, "time", "number", "integer")
 TIME: Final = pa.timestamp("us", "UTC")
 _ALL_TABLES: Final = "*"
 _DIGITS: Final = "4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction"
@@ -88,6 +89,11 @@ class Layout:
 
     slots: tuple[Slot, ...]
     sources: Mapping[str, Source]
+
+    @property
+    def texts(self) -> list[int]:
+        """The slots whose values are columns as they stand."""
+        return [index for index, slot in enumerate(self.slots) if slot.kind in TEXTS]
 
     def slot(self, name: str) -> int:
         """The index of the slot of that name."""

@@ -28,6 +28,7 @@ from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
 from connectors.kernels.gather import taken
+from connectors.kernels.interning import distinct
 
 FIELDS: Final = (2, 3, 4, 18, 19, 20, 21)
 IMPLIED_TYPE: Final = {18: "AN", 19: "SS", 20: "DL"}
@@ -46,8 +47,8 @@ class Identifiers:
     """n identifiers of p patients.
 
     patient: int32[n], index of the PID segment among those of the chunk. field, repetition: int32[n]. segment:
-    int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that hold any value. type, category:
-    text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made of, or -1; an
+    int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that are text and hold any value. type,
+    category: text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made of, or -1; an
     explicit null is chosen last, and no key is made of it. several: bool[p], another one of the same type might have
     been.
     """
@@ -72,7 +73,7 @@ class Identifiers:
         no_value = pc.equal(names, EXPLICIT_NULL)
         if pc.any(no_value).as_py():
             names = pc.if_else(no_value, None, names)
-        keys = qualified(names, taken(authorities, self.chosen))
+        keys = qualified(distinct(names), taken(authorities, self.chosen))
         return keys.column(keys.values)
 
 
@@ -96,7 +97,7 @@ def find_identifiers(
     values = find_values(spans, layout, {"CX": np.arange(len(patient), dtype=np.int32)}, message)
     _licences(values, layout, field == LICENCE)
     default_authority(values)
-    columns = texts(spans, values, list(range(len(layout.slots))))
+    columns = texts(spans, values, layout.texts)
     sent = columns.get("type", pa.nulls(len(patient), pa.string()))
     types, category, rank = _classified(sent, field)
     usable = values.length[layout.slot("identifier")]

@@ -144,12 +144,14 @@ class _Reader:
     def _located(self, values: Values) -> Columns:
         """The located columns that hold any value."""
         self._default_authority(values)
+        return {**self._all_parsed(values), **texts(self._segments, values, values.layout.texts)}
+
+    def _all_parsed(self, values: Values) -> Columns:
+        """The columns of times and numbers that hold any value."""
         made: Columns = {}
-        for slot, each in enumerate(values.layout.slots):
-            if values.totals[slot] and each.kind not in ("text", "authority"):
+        for slot in sorted({*range(len(values.layout.slots))} - {*values.layout.texts}):
+            if values.totals[slot]:
                 made.update(self._parsed(values, slot))
-        slots = [slot for slot, each in enumerate(values.layout.slots) if each.kind in ("text", "authority")]
-        made.update(texts(self._segments, values, slots))
         return made
 
     def _parsed(self, values: Values, slot: int) -> Columns:
@@ -258,7 +260,8 @@ class _Reader:
         found = self._identifiers
         fields = np.unique(found.field)
         own = {
-            **self._located(found.values),
+            **self._all_parsed(found.values),
+            **found.columns,
             "position": pa.array([f"PID-{field}" for field in fields], pa.string()).take(
                 pa.array(np.searchsorted(fields, found.field))
             ),

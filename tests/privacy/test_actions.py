@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import jobs.privacy
 from connectors.identity import normalise, qualified
+from connectors.kernels.interning import distinct
 from jobs.privacy.actions import Action, Rows
 from jobs.privacy.actions.age_band import AgeBand
 from jobs.privacy.actions.constant import Constant
@@ -62,7 +63,7 @@ def test_identifiers_are_qualified_by_their_authority() -> None:
         (["h "] * 4, ["H|A1", "H|B2", None, "H|A1"]),
         ([None] * 4, ["|A1", "|B2", None, "|A1"]),
     ):
-        made = qualified(ids, pa.array(authorities, pa.string()))
+        made = qualified(distinct(ids), pa.array(authorities, pa.string()))
         assert made.column(made.values).to_pylist() == expected
 
 

@@ -38,6 +38,6 @@ def _subject(values: pa.Array, rows: Rows) -> Distinct:
     made: Distinct = rows.once(
         "qualified",
         [values, authority],
-        lambda: qualified(pc.cast(values, pa.string()), pc.cast(authority, pa.string())),
+        lambda: qualified(told_apart(pc.cast(values, pa.string()), rows.once), pc.cast(authority, pa.string())),
     )
     return made
