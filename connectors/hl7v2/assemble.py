@@ -11,7 +11,7 @@ import pyarrow as pa
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
-from connectors.kernels.gather import taken
+from connectors.kernels.gather import picked, taken
 
 _DIGEST_BYTES = 32
 Made = TypeVar("Made")
@@ -56,9 +56,9 @@ class Assembly:
         offsets = np.arange(0, (n + 1) * _DIGEST_BYTES, _DIGEST_BYTES, dtype=np.int32)
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(ids)]
         return {
-            "_object": frame.objects.take(pa.array(frame.object_of[message])),
-            "_offset": pa.array(frame.offset[message]),
-            "_length": pa.array((frame.raw_ends - frame.raw_starts)[message]),
+            "_object": frame.objects.take(pa.array(picked(frame.object_of, message))),
+            "_offset": pa.array(picked(frame.offset, message)),
+            "_length": pa.array(picked(frame.raw_ends - frame.raw_starts, message)),
             "_record_id": pa.Array.from_buffers(pa.binary(), n, buffers, 0),
         }
 

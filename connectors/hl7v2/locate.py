@@ -183,6 +183,15 @@ def find_repetitions(
 
 
 @njit(cache=True, nogil=True)
+def count_segments(message: Positions, messages: int) -> Positions:
+    """int32[messages]: how many segments each has. message: int32[segments], the message of each."""
+    counts = np.zeros(messages, np.int32)
+    for m in message:
+        counts[m] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
 def write_structures(message: Positions, name: Positions, offsets: Positions, out: Bytes) -> None:
     """The names of each message's segments, a space between them, a run of equal names once and with a plus sign.
 

@@ -47,10 +47,10 @@ class Identifiers:
     """n identifiers of p patients.
 
     patient: int32[n], index of the PID segment among those of the chunk. field, repetition: int32[n]. segment:
-    int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that are text and hold any value. type,
-    category: text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made of, or -1; an
-    explicit null is chosen last, and no key is made of it. several: bool[p], another one of the same type might have
-    been.
+    int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that are text and hold any value.
+    type, category: text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made
+    of, or -1; an explicit null is chosen last, and no key is made of it. several: bool[p], another one of the same type
+    might have been.
     """
 
     patient: Positions

@@ -138,11 +138,20 @@ def relate(message: Positions, name: Positions) -> Relations:
 def by_row(segments: Positions, rows: Positions, count: int) -> Positions:
     """int32[count]: the segment of each row, NONE where there is none, of several the first. rows: int32, the row of
     each segment."""
-    if len(rows) == count and np.array_equal(rows, np.arange(count)):
+    if len(rows) == count and _is_range(rows):
         return segments
     made = np.full(count, NONE, np.int32)
     made[rows[::-1]] = segments[::-1]
     return made
+
+
+@njit(cache=True, nogil=True)
+def _is_range(rows: Positions) -> bool:
+    """Whether the rows are 0, 1, 2, …"""
+    others = 0
+    for i in range(rows.size):
+        others += rows[i] != i
+    return others == 0
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.identity import EXPLICIT_NULL
-from connectors.kernels.gather import taken
+from connectors.kernels.gather import picked, taken
 from connectors.kernels.numbers import numbers
 from connectors.kernels.times import times
 
@@ -99,14 +99,15 @@ class _Reader:
             elif kind_table(kind) != table or table == NOTES:
                 made[name] = self._elsewhere(table, kind, lead)
             else:
-                made[name] = by_row(own, self._relations.row[own], len(lead))
+                made[name] = by_row(own, picked(self._relations.row, own), len(lead))
         return made
 
     def _elsewhere(self, table: str, kind: str, lead: Positions) -> Positions:
         """Segments of another table that rows read: the request and the specimen of an observation, a report's OBX."""
         if table == NOTES:
             return self._only(lead, kind)
-        return (self._relations.request if kind == "OBR" else self._relations.specimen)[lead]
+        which: Positions = picked(self._relations.request if kind == "OBR" else self._relations.specimen, lead)
+        return which
 
     def _only(self, segments: Positions, kind: str) -> Positions:
         """The segments where they are of that kind, else NONE."""
@@ -124,9 +125,10 @@ class _Reader:
         lead = self._note_lines() if table == NOTES else self._lead(table)
         if not len(lead):
             return specs()[table].empty
-        values = find_values(self._segments, layout(table), self._sources(table, lead), self._segments.message[lead])
+        message = picked(self._segments.message, lead)
+        values = find_values(self._segments, layout(table), self._sources(table, lead), message)
         if table == OBSERVATIONS:
-            return self._assembled(table, self._observation_columns(values, lead), lead)
+            return self._assembled(table, self._observation_columns(values, lead), lead, message)
         own = self._located(values)
         derive = {
             MESSAGES: self._message_columns,
@@ -139,7 +141,7 @@ class _Reader:
         }.get(table)
         if derive is not None:
             own.update(derive(lead))
-        return self._assembled(table, own, lead)
+        return self._assembled(table, own, lead, message)
 
     def _located(self, values: Values) -> Columns:
         """The located columns that hold any value."""
@@ -217,7 +219,7 @@ class _Reader:
             "structure": pa.Array.from_buffers(
                 pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
             ),
-            "segments": pa.array(np.bincount(segments.message, minlength=len(frame)).astype(np.int32)),
+            "segments": pa.array(locate.count_segments(segments.message, len(frame))),
         }
 
     @cached_property
@@ -285,12 +287,12 @@ class _Reader:
         return np.append(self._relations.index[self._lead(ORDERS)], NONE).astype(np.int32)
 
     def _order_of(self, lead: Positions) -> pa.Array:
-        return _present(self._order_index[self._relations.order[lead]])
+        return _present(picked(self._order_index, picked(self._relations.order, lead)))
 
     def _observation_columns(self, values: Values, lead: Positions) -> Columns:
         obx = {"OBX": values.sources["OBX"]} if "OBX" in values.sources else {}
         for slot, each in enumerate(values.layout.slots):
-            if not each.positions[0].startswith("OBX"):
+            if values.totals[slot] and not each.positions[0].startswith("OBX"):
                 values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
         own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
         derived = observations.typed(self._segments, values, texts(self._segments, values, own), self._time_zone)
@@ -298,7 +300,7 @@ class _Reader:
         self._unparsed(findings.NUMBER_INVALID, values, value, derived.bad_number)
         self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
         self._reports = lead[derived.report] if obx else lead[:0]
-        specimen = self._relations.specimen[lead]
+        specimen = picked(self._relations.specimen, lead)
         located = self._located(values)
         if "reference_range" in located:
             located["reference_range_category"] = reference_range.categories(located["reference_range"])
@@ -333,14 +335,18 @@ class _Reader:
         places, own = self._findings.columns(self._segments, self._relations.index)
         return self._assembled(FINDINGS, own, places)
 
-    def _assembled(self, table: str, own: Columns, lead: Positions) -> pa.Table:
+    def _assembled(self, table: str, own: Columns, lead: Positions, message: Positions | None = None) -> pa.Table:
+        """The table of rows that begin at those segments, of those messages."""
         if table != MESSAGES and table != FINDINGS and table != SEGMENTS:
-            own = {**own, "segment_index": pa.array(self._relations.index[lead])}
-        return self._assembly.table(table, own, self._segments.message[lead], self._patient(lead))
+            own = {**own, "segment_index": pa.array(picked(self._relations.index, lead))}
+        if message is None:
+            message = picked(self._segments.message, lead)
+        return self._assembly.table(table, own, message, self._patient(lead))
 
     def _patient(self, lead: Positions) -> Positions:
         """The place of the PID segment that each of some segments belongs to, NONE for none."""
-        return self._patient_of_row[self._relations.patient[lead]]
+        patient: Positions = picked(self._patient_of_row, picked(self._relations.patient, lead))
+        return patient
 
 
 def _present(at: npt.NDArray[np.integer]) -> pa.Array:

@@ -22,6 +22,7 @@ from connectors.errors import RecordError
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.integer[Any]]
 
 VECTOR = 16
 LONGEST_COLUMN = (1 << 31) - 1  # Arrow's string offsets are int32
@@ -213,6 +214,15 @@ def binaries(buf: Bytes, start: Integers, length: Integers, *, empty_is_null: bo
     """One column of bytes: start, length int[n]; see `string_columns`."""
     kind = pa.binary()
     return string_columns(buf, start[np.newaxis], length[np.newaxis], empty_is_null=empty_is_null, kind=kind)[0]
+
+
+@njit(cache=True, nogil=True)
+def picked(values: Numbers, rows: Integers) -> Any:
+    """values[rows] of one dimension, as numpy gives it for rows that there are."""
+    out = np.empty(rows.size, values.dtype)
+    for i in range(rows.size):
+        out[i] = values[rows[i]]
+    return out
 
 
 def taken(values: pa.Array, rows: Integers) -> pa.Array:
