@@ -22,7 +22,7 @@ from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
-from connectors.kernels.interning import distinct
+from connectors.kernels.interning import combinations, distinct
 
 MESSAGES = "hl7v2_messages"
 FINDINGS = "hl7v2_findings"
@@ -140,23 +140,19 @@ def envelope_findings(envelopes: pa.Table) -> pa.Table:
 
 def _structure(messages: pa.Table) -> _Found:
     """What the structures lack or misplace: each distinct pair of type and structure is looked at once."""
-    parts = [pc.fill_null(messages[name], "") for name in ("message_type", "trigger_event", "message_structure")]
-    keys = pc.binary_join_element_wise(pc.fill_null(messages["structure"], ""), *parts, "\n")
+    columns = messages.select(["message_type", "trigger_event", "message_structure", "structure"])
+    codes, firsts = combinations([distinct(_array(column)) for column in columns.columns])
     kinds = {each.kind: index for index, each in enumerate(rules()) if each.kind in STRUCTURE_KINDS}
-    text = _array(keys)
-    several = distinct(text)
-    return _spread(several.places().astype(np.int64), [_deviations(key) for key in several.values.to_pylist()], kinds)
-
-
-def _deviations(key: str) -> tuple[tuple[str, str, int], ...]:
-    segments, message_type, event, structure = key.split("\n", 3)
-    return deviations(message_type, event, structure, segments)
+    several = [[value or "" for value in row.values()] for row in columns.take(pa.array(firsts)).to_pylist()]
+    return _spread(codes.astype(np.int64), [deviations(*each) for each in several], kinds)
 
 
 def _spread(codes: Rows, distinct: Sequence[tuple[tuple[str, str, int], ...]], kinds: Mapping[str, int]) -> _Found:
     """The deviations of each distinct structure, given to every message that has it."""
     lengths = np.array([len(each) for each in distinct], np.int64)
     flat = [deviation for each in distinct for deviation in each]
+    if not flat:
+        return _Found(codes[:0], codes[:0], pa.array([], pa.string()), codes[:0])
     rows = np.repeat(np.arange(len(codes)), lengths[codes])
     before = np.cumsum(lengths[codes]) - lengths[codes]
     starts = (np.cumsum(lengths) - lengths)[codes]
@@ -240,7 +236,8 @@ def _scored(messages: pa.Table, read: pa.Table | None, read_rows: Rows, found: _
 
 def _table(found: _Found, messages: pa.Table, schema: pa.Schema) -> pa.Table:
     """Findings as rows of hl7v2_findings; lineage and patient key are those of the message."""
-    which, of = pa.array(found.rules), messages.take(pa.array(found.rows))
+    shared = [name for name in schema.names if name in messages.schema.names]
+    which, of = pa.array(found.rules), messages.select(shared).take(pa.array(found.rows))
     named = {name: pa.array([getattr(each, name) for each in rules()]) for name in ("code", "severity", "position")}
     position = named["position"].take(which)
     unknown = pa.array(found.indices < 0)

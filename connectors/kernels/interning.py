@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ LONGEST = (1 << 31) - 1
 PROBE = 8
 """After one in so many rows it is decided whether values repeat enough."""
 MOSTLY_DISTINCT = 0.9
+_NEVER = 2.0
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 _ROOM = 1 << 10
@@ -90,6 +91,20 @@ def distinct(values: pa.Array) -> Distinct:
         return Distinct(values, None)
     codes, rows = found
     return Distinct(_copied(spans, rows.astype(np.int32), values.type), codes)
+
+
+def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
+    """int32[n]: which distinct row several columns of n rows make together, in order of appearance; and the row in
+    which each stands first. A null is a value like another."""
+    codes, firsts = np.zeros(len(columns[0].places()), np.int32), np.zeros(1, np.int64)
+    for column in columns:
+        places = column.places()
+        if len(column.values) == 1 and (places == 0).all():
+            continue
+        pairs = codes.astype(np.int64) * (len(column.values) + 1) + places
+        starts, lengths = np.arange(0, 8 * len(pairs), 8), np.full(len(pairs), 8)
+        codes, firsts, _ = _intern(pairs.view(np.uint8), starts, lengths, np.ones(len(pairs), np.bool_), _NEVER)
+    return codes, firsts[: len(codes)]
 
 
 class Told:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.interning import all_distinct, distinct, is_constant
+from connectors.kernels.interning import all_distinct, combinations, distinct, is_constant
 from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -80,3 +80,19 @@ def test_one_other_byte_in_a_long_column_is_seen(value: bytes, rows: int, data: 
 @given(st.lists(st.binary(max_size=40), max_size=300))
 def test_values_are_all_distinct_where_none_stands_twice(values: list[bytes]) -> None:
     assert all_distinct(pa.array(values, pa.binary())) == (len(set(values)) == len(values))
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(st.tuples(VALUES, VALUES, st.just(b"same")), max_size=60))
+def test_combinations_stand_in_order_of_appearance(rows: list[tuple[bytes | None, ...]]) -> None:
+    columns = [distinct(pa.array([row[k] for row in rows], pa.binary())) for k in range(3)]
+    codes, firsts = combinations(columns)
+    assert [rows[first] for first in firsts] == list(dict.fromkeys(rows))
+    assert [rows[firsts[code]] for code in codes] == rows
+
+
+def test_combinations_of_columns_that_hardly_repeat_are_told_apart() -> None:
+    one = distinct(pa.array([str(n) for n in range(30_000)]))
+    other = distinct(pa.array([str(n // 2) for n in range(30_000)]))
+    codes, firsts = combinations([other, one, other])
+    assert codes.tolist() == firsts.tolist() == list(range(30_000))
