@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 from functools import lru_cache
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.lanes import LANES, high_mask
+from connectors.kernels.words import byte_at, lowest
 
 NAMES: Final = (
     "ASCII",
@@ -102,29 +103,36 @@ def _rows() -> list[dict[str, str]]:
 
 
 @njit(cache=True, nogil=True)
-def any_high(buf: Bytes, start: int, end: int) -> bool:
-    """Whether a byte of buf[start:end] is 0x80 or more."""
-    i = start
-    while i + LANES <= end:
-        if high_mask(buf.ctypes.data + i):
-            return True
-        i += LANES
-    while i < end:
-        if buf[i] >= 0x80:
-            return True
-        i += 1
-    return False
+def first_high(buf: Bytes, start: int, end: int) -> int:
+    """Where the first byte of buf[start:end] stands that is 0x80 or more, else end. LANES bytes behind are readable."""
+    found: int = _first_high(np.int64(buf.ctypes.data), start, end)
+    return found
 
 
 @njit(cache=True, nogil=True)
 def is_utf8(buf: Bytes, start: int, end: int) -> bool:
-    """Whether buf[start:end] is well-formed UTF-8 (Unicode, table 3-7: no surrogates, nothing overlong)."""
-    i = start
+    """Whether buf[start:end] is well-formed UTF-8 (Unicode, table 3-7: no surrogates, nothing overlong). LANES bytes
+    behind are readable."""
+    well_formed: bool = _is_utf8(np.int64(buf.ctypes.data), start, end)
+    return well_formed
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _first_high(base: int, start: int, end: int) -> Any:
+    """The same of a buffer at an address: an array that is passed on in a loop is counted each time."""
+    for block in range(start, end, LANES):
+        bits = high_mask(base + block)
+        if bits:
+            return min(block + lowest(bits), end)
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _is_utf8(base: int, start: int, end: int) -> Any:
+    """The same of a buffer at an address."""
+    i = _first_high(base, start, end)
     while i < end:
-        c = buf[i]
-        if c < 0x80:
-            i += 1
-            continue
+        c = byte_at(base + i)
         low, high = 0x80, 0xBF
         if 0xC2 <= c <= 0xDF:
             more = 1
@@ -138,12 +146,12 @@ def is_utf8(buf: Bytes, start: int, end: int) -> bool:
             high = 0x8F if c == 0xF4 else high
         else:
             return False
-        if i + more >= end or not low <= buf[i + 1] <= high:
+        if i + more >= end or not low <= byte_at(base + i + 1) <= high:
             return False
         for k in range(2, more + 1):
-            if not 0x80 <= buf[i + k] <= 0xBF:
+            if not 0x80 <= byte_at(base + i + k) <= 0xBF:
                 return False
-        i += more + 1
+        i = _first_high(base, i + more + 1, end)
     return True
 
 
@@ -160,20 +168,20 @@ def decide(
     """From what each message declares (charset, UNDECLARED for nothing) to what it is decoded with, in place.
 
     sizes[i] becomes the length of the message in UTF-8, or -1 where it cannot be decoded. assumed[i]: it holds bytes
-    above ASCII and declares no set, or ASCII, so that its set is a guess.
+    above ASCII and declares no set, or ASCII, so that its set is a guess. LANES bytes behind the messages are readable.
     """
-    plain = starts.size == 0 or not any_high(buf, starts[0], ends[-1])
+    base = np.int64(buf.ctypes.data)
     for i in range(starts.size):
-        size = ends[i] - starts[i]
-        sizes[i] = -1 if charset[i] == UTF16 else size
-        if plain or not any_high(buf, starts[i], ends[i]):
-            charset[i] = ASCII if charset[i] == UNDECLARED else charset[i]
+        declared, size = charset[i], ends[i] - starts[i]
+        sizes[i] = -1 if declared == UTF16 else size
+        if _first_high(base, starts[i], ends[i]) == ends[i]:
+            charset[i] = ASCII if declared == UNDECLARED else declared
             continue
-        if charset[i] == UNDECLARED or charset[i] == ASCII:
-            assumed[i] = True
-            charset[i] = UTF8 if is_utf8(buf, starts[i], ends[i]) else WINDOWS_1252
-        elif charset[i] == UTF8 and not is_utf8(buf, starts[i], ends[i]):
-            sizes[i] = -1
+        if declared in (UNDECLARED, ASCII, UTF8):
+            well_formed = _is_utf8(base, starts[i], ends[i])
+            assumed[i] = declared != UTF8
+            charset[i] = UTF8 if well_formed or declared == UTF8 else WINDOWS_1252
+            sizes[i] = size if well_formed or declared != UTF8 else -1
         if charset[i] == UTF8 or charset[i] == UTF16:
             continue
         for j in range(starts[i], ends[i]):

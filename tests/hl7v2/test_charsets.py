@@ -165,23 +165,25 @@ def test_an_object_in_utf16_over_the_limit_is_rejected_whole_with_its_message_st
 
 
 @settings(derandomize=True, max_examples=400, deadline=None)
-@given(st.one_of(st.binary(max_size=12), st.text(max_size=6).map(str.encode)))
+@given(st.one_of(st.binary(max_size=12), st.text(max_size=80).map(str.encode)))
 def test_well_formed_utf8_is_what_python_decodes(data):
     try:
         data.decode()
         expected = True
     except UnicodeDecodeError:
         expected = False
-    assert charsets.is_utf8(np.frombuffer(data + b"\xbf", np.uint8), 0, len(data)) == expected
+    for before in (b"", b"a" * 70):
+        buf = np.frombuffer(before + data + b"\xbf" * 65, np.uint8)
+        assert charsets.is_utf8(buf, 0, len(before + data)) == expected
 
 
 @pytest.mark.parametrize("at", [0, 1, 63, 64, 65, 127, 130])
 def test_a_high_byte_is_found_wherever_it_stands(at):
     data = np.zeros(131 + 64, np.uint8)
     data[at] = 0x80
-    assert charsets.any_high(data, 0, 131)
-    assert not charsets.any_high(data, at + 1, 131)
-    assert not charsets.any_high(data, 0, at)
+    assert charsets.first_high(data, 0, 131) == at
+    assert charsets.first_high(data, at + 1, 131) == 131
+    assert charsets.first_high(data, 0, at) == at
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)

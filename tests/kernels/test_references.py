@@ -19,6 +19,7 @@ KERNELS = {
     "connectors.kernels.sha256": ("_hash",),
     "connectors.kernels.numbers": ("_numbers",),
     "connectors.hl7v2.boundaries": ("find_items", "read_headers"),
+    "connectors.hl7v2.charsets": ("decide",),
     "connectors.hl7v2.locate": ("find_separators", "find_segments", "find_repetitions"),
     "connectors.hl7v2.relate": ("_relate", "_group"),
     "connectors.hl7v2.values": ("_find",),
