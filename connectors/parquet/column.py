@@ -194,23 +194,28 @@ def _dictionary(spans: Spans, prefix: bool, told: Distinct | None = None) -> _Di
 
 def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:
     """Pages of the lengths of values and, behind them, the values."""
-    ends = np.cumsum(spans.lengths[rows])
-    slots = np.flatnonzero(levels.valid)
+    lengths = spans.lengths if len(rows) == len(spans) else spans.lengths[rows]
+    ends = np.cumsum(lengths)
+    slots = rows if len(rows) == len(levels.valid) else np.flatnonzero(levels.valid)
     begin = first = taken = 0
     while begin < len(levels.valid):
         last = int(np.searchsorted(ends, taken + PAGE_BYTES))
         end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
         behind = int(np.searchsorted(slots, end))
-        some = rows[first:behind]
-        yield begin, end, _differences(spans.lengths[some], narrow=True) + _end_to_end(spans, some)
-        begin, first = end, behind
-        taken = int(ends[behind - 1])
+        size = int(ends[behind - 1]) - taken
+        yield (
+            begin,
+            end,
+            _differences(lengths[first:behind], narrow=True) + _end_to_end(spans, rows[first:behind], size),
+        )
+        begin, first, taken = end, behind, taken + size
 
 
-def _end_to_end(spans: Spans, rows: Integers) -> bytes:
+def _end_to_end(spans: Spans, rows: Integers, size: int) -> bytes:
+    """The values of some rows, of so many bytes together."""
     first, last = int(rows[0]), int(rows[-1])
-    begin, end = int(spans.starts[first]), int(spans.starts[last] + spans.lengths[last])
-    if end - begin == int(spans.lengths[rows].sum()):
+    begin, end = int(spans.starts[first]), int(spans.starts[last]) + int(spans.lengths[last])
+    if end - begin == size:
         return spans.data[begin:end].tobytes()
     return _plain(spans, rows, prefix=False)
 

@@ -182,7 +182,6 @@ class _Table:
         self._count = table.num_rows
         self._columns = dict(zip(table.column_names, table.columns, strict=True))
         self._singles: dict[str, pa.Array] = {}
-        self._empty: dict[str, pa.Array] = {}
 
     def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
         column, action, _, main, _ = treatment
@@ -228,9 +227,10 @@ class _Table:
         return None if column is None else self._column(column.name)
 
     def _null(self, treatment: _Treatment) -> pa.Array:
-        if treatment.kind not in self._empty:
-            self._empty[treatment.kind] = pa.nulls(self._count, treatment.field.type)
-        return self._empty[treatment.kind]
+        nulls: pa.Array = self._shared.once(
+            (treatment.kind, self._count), [], lambda: pa.nulls(self._count, treatment.field.type)
+        )
+        return nulls
 
     def _column(self, name: str) -> pa.Array:
         """A column in one piece."""

@@ -26,8 +26,10 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
 
     made = rows.alike(purpose, _subject(text, rows), of_each)
     made = made if made.type == text.type else made.cast(text.type)
-    no_value = pc.equal(text, pa.scalar(EXPLICIT_NULL, text.type))
-    return pc.if_else(no_value, text, made) if pc.any(no_value).as_py() else made
+    null = pa.scalar(EXPLICIT_NULL, text.type)
+    if not pc.any(pc.equal(told_apart(text, rows.once).values, null)).as_py():
+        return made
+    return pc.if_else(pc.equal(text, null), text, made)
 
 
 def _subject(values: pa.Array, rows: Rows) -> Distinct:
