@@ -40,9 +40,9 @@ _STRIDE = 512
 def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     """int32[n]: which distinct value each row holds, by order of appearance, -1 for null; and the row in which each
     distinct value stands first, int64. None where nearly every value is another, so that it is not worth while."""
-    if is_constant(spans.data, spans.starts, spans.lengths, spans.valid):
+    if is_constant(spans.data, spans.starts, spans.ends, spans.valid):
         return np.zeros(len(spans), np.int32), np.zeros(1, np.int64)
-    codes, rows, worth = _intern(whole_words(spans.data), spans.starts, spans.lengths, spans.valid, MOSTLY_DISTINCT)
+    codes, rows, worth = _intern(whole_words(spans.data), spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
     return (codes, rows) if worth else None
 
 
@@ -102,8 +102,8 @@ def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
         if len(column.values) == 1 and (places == 0).all():
             continue
         pairs = codes.astype(np.int64) * (len(column.values) + 1) + places
-        starts, lengths = np.arange(0, 8 * len(pairs), 8), np.full(len(pairs), 8)
-        codes, firsts, _ = _intern(pairs.view(np.uint8), starts, lengths, np.ones(len(pairs), np.bool_), _NEVER)
+        bounds, valid = np.arange(0, 8 * len(pairs) + 1, 8), np.ones(len(pairs), np.bool_)
+        codes, firsts, _ = _intern(pairs.view(np.uint8), bounds[:-1], bounds[1:], valid, _NEVER)
     return codes, firsts[: len(codes)]
 
 
@@ -137,7 +137,7 @@ class Told:
 def all_distinct(values: pa.Array) -> bool:
     """Whether it is sure that no value of a text or binary array without nulls stands in it twice."""
     spans = spans_of(values)
-    return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.lengths))
+    return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.ends))
 
 
 def has_spans(kind: pa.DataType) -> bool:
@@ -160,7 +160,7 @@ def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
 
 
 @njit(cache=True, nogil=True)
-def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_]) -> bool:
+def is_constant(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArray[np.bool_]) -> bool:
     """Whether every row has a value, and all the same. Values lie end to end, but for what stands behind nulls.
 
     They are all the same where the bytes are those that stand one value further on.
@@ -168,12 +168,12 @@ def is_constant(data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDA
     n = starts.size
     if n == 0:
         return False
-    size, count, others = np.int64(lengths[0]), np.int64(n - 1), np.int64(0)
+    size, count, others = np.int64(ends[0] - starts[0]), np.int64(n - 1), np.int64(0)
     base = np.int64(data.ctypes.data) + starts[0]
     if starts[n - 1] - starts[0] != size * count:
         return False
     for row in range(n):
-        others += (lengths[row] != size) | (not valid[row])
+        others += (ends[row] - starts[row] != size) | (not valid[row])
     if others:
         return False
     whole = size * count // _STRIDE * _STRIDE
@@ -254,7 +254,7 @@ def _find(
 
 
 @njit(cache=True, nogil=True)
-def _hashes_differ(data: Bytes, starts: Integers, lengths: Integers) -> bool:
+def _hashes_differ(data: Bytes, starts: Integers, ends: Integers) -> bool:
     """Whether no two values have the same hash, in all bits but one."""
     room = 2
     while room < 2 * starts.size:
@@ -263,7 +263,7 @@ def _hashes_differ(data: Bytes, starts: Integers, lengths: Integers) -> bool:
     base = data.ctypes.data
     last = base + data.size - 8
     for i in range(starts.size):
-        at, length = base + starts[i], lengths[i]
+        at, length = base + starts[i], ends[i] - starts[i]
         first, end = _ends(at, length, last)
         hashed = _hash(at, length, first, end) | _ONE
         slot = hashed >> _ONE & mask
@@ -290,7 +290,7 @@ def _grown(table: Words, hashes: Words, count: int) -> Words:
 
 @njit(cache=True, nogil=True)
 def _intern(
-    data: Bytes, starts: Integers, lengths: Integers, valid: npt.NDArray[np.bool_], limit: float
+    data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArray[np.bool_], limit: float
 ) -> tuple[Codes, Integers, bool]:
     """(code of each row, first row of each code, whether values repeat): an open-addressing table of hash and code.
 
@@ -311,14 +311,14 @@ def _intern(
             values = np.append(values, np.empty_like(values))
         if 2 * (count + _GROUP) > table.size:
             table = _grown(table, hashes, count)
-        end = min(group + _GROUP, n)
+        stop = min(group + _GROUP, n)
         count = _intern_group(
             base,
             last,
-            starts[group:end],
-            lengths[group:end],
-            valid[group:end],
-            codes[group:end],
+            starts[group:stop],
+            ends[group:stop],
+            valid[group:stop],
+            codes[group:stop],
             group,
             table,
             values,
@@ -335,7 +335,7 @@ def _intern_group(
     base: int,
     last: int,
     starts: Integers,
-    lengths: Integers,
+    ends: Integers,
     valid: npt.NDArray[np.bool_],
     codes: Codes,
     before: int,
@@ -353,7 +353,7 @@ def _intern_group(
     first, end, hashed, found = room[0], room[1], room[2], room[3]
     mask = np.uint64(table.size - 1)
     for i in range(starts.size):
-        at, length = base + starts[i], lengths[i]
+        at, length = base + starts[i], ends[i] - starts[i]
         first[i], end[i] = _ends(at, length, last)
         hashed[i] = _hash(at, length, first[i], end[i])
     for i in range(starts.size):
@@ -362,7 +362,7 @@ def _intern_group(
         if not valid[i]:
             continue
         code = np.int64(found[i] & _CODE) - 1
-        length, at = lengths[i], base + starts[i]
+        length, at = ends[i] - starts[i], base + starts[i]
         if code >= 0 and _is(values, code, first[i], end[i], length, at):
             codes[i] = code
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,21 @@ Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 class Spans:
     """n values in one buffer.
 
-    data: uint8[m]. starts, lengths: int32[n] or int64[n], in bytes; the length of a null is 0. valid: bool[n].
+    data: uint8[m]. starts, ends: int32[n] or int64[n], in bytes. valid: bool[n].
     """
 
     data: npt.NDArray[np.uint8]
     starts: Offsets
-    lengths: Offsets
+    ends: Offsets
     valid: npt.NDArray[np.bool_]
+
+    @cached_property
+    def lengths(self) -> Offsets:
+        """int32[n] or int64[n]: the bytes of each value, 0 for a null."""
+        lengths: Offsets = np.subtract(self.ends, self.starts)
+        if not self.valid.all():
+            lengths[~self.valid] = 0
+        return lengths
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -40,7 +49,7 @@ class Spans:
 def spans_of(values: pa.Array) -> Spans:
     """The spans of a (large) string, (large) binary or fixed-size binary array, sliced or not; nothing is copied.
 
-    Positions are as wide as those of the array, and its own: nobody writes to `starts`.
+    Positions are as wide as those of the array, and its own: nobody writes to them.
     """
     n = len(values)
     if pa.types.is_fixed_size_binary(values.type):
@@ -51,20 +60,16 @@ def spans_of(values: pa.Array) -> Spans:
     if n == 0 or offsets is None:
         none: Offsets = np.zeros(0, _offsets_of(large))
         return Spans(_NO_BYTES, none, none, valid)
-    ends: Offsets = np.frombuffer(offsets, _offsets_of(large))[values.offset : values.offset + n + 1]
-    lengths: Offsets = np.diff(ends)
-    if values.null_count:
-        lengths[~valid] = 0
-    return Spans(_bytes(data), ends[:-1], lengths, valid)
+    bounds: Offsets = np.frombuffer(offsets, _offsets_of(large))[values.offset : values.offset + n + 1]
+    return Spans(_bytes(data), bounds[:-1], bounds[1:], valid)
 
 
 def spans_of_width(values: pa.Array, width: int) -> Spans:
     """The spans of an array whose values are `width` bytes each."""
-    valid, last = validity(values), (len(values) + values.offset) * width
+    last = (len(values) + values.offset) * width
     kind = _offsets_of(last > np.iinfo(np.int32).max)
-    starts: Offsets = np.arange(values.offset * width, last, width, dtype=kind)
-    lengths: Offsets = np.where(valid, width, 0).astype(kind)
-    return Spans(_bytes(values.buffers()[1]), starts, lengths, valid)
+    bounds: Offsets = np.arange(values.offset * width, last + 1, width, dtype=kind)
+    return Spans(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
 
 
 def _offsets_of(large: bool) -> np.dtype[Any]:

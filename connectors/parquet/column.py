@@ -203,11 +203,8 @@ def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tup
         end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
         behind = int(np.searchsorted(slots, end))
         size = int(ends[behind - 1]) - taken
-        yield (
-            begin,
-            end,
-            _differences(lengths[first:behind], narrow=True) + _end_to_end(spans, rows[first:behind], size),
-        )
+        values = _end_to_end(spans, rows[first:behind], size)
+        yield begin, end, _differences(lengths[first:behind], narrow=True) + values
         begin, first, taken = end, behind, taken + size
 
 

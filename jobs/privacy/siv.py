@@ -96,11 +96,12 @@ class ColumnSIV:
         spans = spans_of(tokens)
         decoded, valid = kernels.read_tokens(spans.data, spans.starts, spans.lengths, spans.valid)
         sizes = spans.lengths.astype(np.int64) * 6 // 8
-        sealed = Spans(decoded, np.cumsum(sizes) - sizes, sizes, valid)
+        ends = np.cumsum(sizes)
+        sealed = Spans(decoded, ends - sizes, ends, valid)
         size = np.where(valid, sealed.lengths - BLOCK, 0)
         at = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
         out = np.zeros(at[-1], np.uint8)
-        plain = Spans(out, at[:-1], size, valid)
+        plain = Spans(out, at[:-1], at[1:], valid)
         blocks = kernels.blocks_of(size, valid)
         for k, rows in _by_blocks(blocks):
             for tile in _tiles(rows, k):

@@ -56,7 +56,7 @@ def test_columns_are_equal_where_values_and_rows_are() -> None:
 
 def constant(values: list[bytes | None]) -> bool:
     spans = spans_of(pa.array([b"before", *values], pa.binary())[1:])
-    return bool(is_constant(spans.data, spans.starts, spans.lengths, spans.valid))
+    return bool(is_constant(spans.data, spans.starts, spans.ends, spans.valid))
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)
