@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.kernels.interning import distinct
+
 DIGEST_BYTES = 32
 OFFSET_BITS = 44
 """Offsets below 16 TB: an object's index and an offset fit in one int64."""
@@ -22,13 +24,23 @@ def rows_of(rows: pa.Table, messages: pa.Table) -> Places:
     """
     if not rows.num_rows:
         return np.empty(0, np.int64)
-    objects = pc.unique(messages["_object"])
-    places = _places(messages, objects)
+    objects, places = _of_messages(messages)
     if (places[1:] > places[:-1]).all():
         return _in_order(rows, messages, places, _places(rows, objects))
     wanted, present = _keys(rows, objects), _keys(messages, objects)
     found = pc.fill_null(pc.index_in(wanted, present), len(messages))
     return np.asarray(found.to_numpy(), np.int64)
+
+
+def _of_messages(messages: pa.Table) -> tuple[pa.Array, Places]:
+    """The objects of messages, each once, and the places of the messages as `_places` gives them."""
+    column = messages["_object"]
+    several = distinct(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
+    if several.codes is None:
+        objects = pc.unique(column)
+        return objects, _places(messages, objects)
+    places: Places = several.codes.astype(np.int64) << OFFSET_BITS | pc.fill_null(messages["_offset"], -1).to_numpy()
+    return several.values, places
 
 
 def _in_order(rows: pa.Table, messages: pa.Table, places: Places, wanted: Places) -> Places:

@@ -34,6 +34,8 @@ _FIRST_PROBE = 1 << 12
 _WORD = 8
 _FIRST, _LAST, _LENGTH, _ADDRESS, _NUMBERS = 0, 1, 2, 3, 4  # of a distinct value: its first and last eight bytes, …
 _GROUP = 256
+_LONG_RUN = 8
+_FIRST_RUNS = 1 << 10
 _STRIDE = 512
 
 
@@ -42,7 +44,12 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     distinct value stands first, int64. None where nearly every value is another, so that it is not worth while."""
     if is_constant(spans.data, spans.starts, spans.ends, spans.valid):
         return np.zeros(len(spans), np.int32), np.zeros(1, np.int64)
-    codes, rows, worth = _intern(whole_words(spans.data), spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
+    data = whole_words(spans.data)
+    run_of, begins = _runs(data, spans.starts, spans.ends, spans.valid)
+    if begins.size:
+        codes, rows, _ = _intern(data, spans.starts[begins], spans.ends[begins], spans.valid[begins], _NEVER)
+        return codes[run_of], begins[rows]
+    codes, rows, worth = _intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
     return (codes, rows) if worth else None
 
 
@@ -251,6 +258,35 @@ def _find(
                 return code
         slot = (slot + np.uint64(1)) & mask
     return -1 - np.int64(slot)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _equal(a: int, b: int, length: int, last: int) -> bool:
+    """Whether two values of one length, at two addresses, are the same bytes."""
+    if length < 8:
+        return bool(_short(a, length, last) == _short(b, length, last))
+    for i in range(0, length - 8, 8):
+        if load(a + i) != load(b + i):
+            return False
+    return bool(load(a + length - 8) == load(b + length - 8))
+
+
+@njit(cache=True, nogil=True)
+def _runs(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArray[np.bool_]) -> tuple[Codes, Integers]:
+    """Where values stand in runs of _LONG_RUN rows on average: which run each row is in, and the row with which each
+    begins; no run where they do not, as the first rows may show already."""
+    n, base, runs = starts.size, np.int64(data.ctypes.data), 0
+    run_of, begins, last = np.empty(n, np.int32), np.empty(n // _LONG_RUN + 1, np.int64), base + data.size - 8
+    for row in range(n):
+        length, before = ends[row] - starts[row], max(row - 1, 0)
+        same = row > 0 and valid[row] == valid[before] and length == ends[before] - starts[before]
+        if not same or not _equal(base + starts[row], base + starts[before], length, last):
+            if runs * _LONG_RUN >= n or (row == _FIRST_RUNS and runs * _LONG_RUN > row):
+                return run_of, begins[:0]
+            begins[runs] = row
+            runs += 1
+        run_of[row] = runs - 1
+    return run_of, begins[:runs]
 
 
 @njit(cache=True, nogil=True)

@@ -96,3 +96,24 @@ def test_combinations_of_columns_that_hardly_repeat_are_told_apart() -> None:
     other = distinct(pa.array([str(n // 2) for n in range(30_000)]))
     codes, firsts = combinations([other, one, other])
     assert codes.tolist() == firsts.tolist() == list(range(30_000))
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(st.tuples(VALUES, st.integers(1, 40)), max_size=12), st.sampled_from(KINDS))
+def test_values_that_stand_in_runs_are_told_apart(runs: list[tuple[bytes | None, int]], kind: pa.DataType) -> None:
+    values = [value for value, times in runs for _ in range(times)]
+    told = distinct(pa.array(values, pa.binary()).cast(kind))
+    present = list(dict.fromkeys(v for v in values if v is not None))
+    assert told.values.cast(pa.binary()).to_pylist() == present
+    assert told.places().tolist() == [-1 if v is None else present.index(v) for v in values]
+
+
+@pytest.mark.parametrize("alone", [0, 900, 2_000, 30_000])
+def test_runs_that_end_are_told_apart_too(alone: int) -> None:
+    values = [f"{n // 50:07}" for n in range(5_000)] + [f"{n:07}" for n in range(alone)]
+    told = distinct(pa.array(values))
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    if told.codes is not None:
+        assert told.values.to_pylist() == list(places)
+        assert told.places().tolist() == [places[value] for value in values]
+    assert told.column(told.values).to_pylist() == values
