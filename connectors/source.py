@@ -87,7 +87,7 @@ class TaskOfRows:
                     "_object": raw.uri,
                     "_offset": 0,
                     "_length": raw.size,
-                    "_record_id": reading.digests.get(ordinal),
+                    "_record_id": reading.hashed().get(ordinal),
                 }
                 yield pa.Table.from_pylist([row], schema=REJECTS)
 

@@ -57,7 +57,7 @@ class Intake:
     def sha256(self, ordinal: int) -> bytes:
         """SHA-256 of the stored bytes of a span; empty if they were not all read."""
         place = self._places.get(ordinal)
-        return b"" if place is None else self._reading.digests.get(place, b"")
+        return b"" if place is None else self._reading.hashed().get(place, b"")
 
 
 def outcome_of(span: Span, error: ClinrayError, sha256: bytes) -> SpanOutcome:

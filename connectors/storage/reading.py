@@ -78,9 +78,9 @@ class Reading:
         self._expansion = expansion or Expansion()
         self._roots = Roots(options)
 
-    @property
-    def digests(self) -> Mapping[int, bytes]:
-        """Ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read."""
+    def hashed(self) -> Mapping[int, bytes]:
+        """Ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read. What waits to
+        be hashed together with others is hashed now."""
         self._hash_waiting()
         return self._digests
 

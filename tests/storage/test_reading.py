@@ -59,14 +59,14 @@ def test_objects_small_and_large_come_in_order_with_their_hash(place: Place) -> 
     got = content(reading)
     assert list(got) == list(range(40))
     assert list(got.values()) == data
-    assert reading.digests == {n: hashlib.sha256(d).digest() for n, d in enumerate(data)}
+    assert reading.hashed() == {n: hashlib.sha256(d).digest() for n, d in enumerate(data)}
     assert reading.failures == {}
 
 
 def test_an_empty_object_has_no_blocks_and_a_hash(place: Place) -> None:
     reading = Reading([Span(place.put("empty", b""))], place.options)
     assert content(reading) == {0: b""}
-    assert reading.digests == {0: hashlib.sha256(b"").digest()}
+    assert reading.hashed() == {0: hashlib.sha256(b"").digest()}
 
 
 @pytest.mark.parametrize("size", [500, 5000], ids=["fetched", "streamed"])
@@ -85,7 +85,7 @@ def test_an_object_changed_since_it_was_listed_costs_only_itself(place: Place, s
             assert piece.ordinal == 1
     assert got == {0: bytes([0]) * size, 2: bytes([2]) * size}
     assert {n: e.code for n, e in reading.failures.items()} == {1: f"OBJECT_{fate.upper()}"}
-    assert sorted(reading.digests) == [0, 2]
+    assert sorted(reading.hashed()) == [0, 2]
 
 
 def test_an_object_without_an_etag_is_held_to_its_size(place: Place) -> None:
@@ -102,7 +102,7 @@ def test_a_compressed_object_is_read_through_and_hashed_as_stored(place: Place, 
     stored = compress(data)
     reading = Reading([Span(place.put("k.dat", stored))], place.options, ahead=SMALL)
     assert content(reading) == {0: data}
-    assert reading.digests == {0: hashlib.sha256(stored).digest()}
+    assert reading.hashed() == {0: hashlib.sha256(stored).digest()}
 
 
 def test_a_damaged_object_is_left_out_and_named(place: Place) -> None:
@@ -112,7 +112,7 @@ def test_a_damaged_object_is_left_out_and_named(place: Place) -> None:
     assert content(reading) == {0: b"MSH|"}
     assert isinstance(reading.failures[1], RecordError)
     assert reading.failures[1].code == "COMPRESSION_DAMAGED"
-    assert reading.digests[1] == hashlib.sha256(stored).digest()
+    assert reading.hashed()[1] == hashlib.sha256(stored).digest()
 
 
 def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: Place) -> None:
@@ -124,7 +124,7 @@ def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: P
         assert (piece.start, piece.end) == (start, end)
         assert piece.before == data[max(0, start - 4) : start]
         assert b"".join(piece.blocks) == data[start:]
-    assert reading.digests == {n: hashlib.sha256(data[a:b]).digest() for n, (a, b) in enumerate(edges)}
+    assert reading.hashed() == {n: hashlib.sha256(data[a:b]).digest() for n, (a, b) in enumerate(edges)}
 
 
 def test_what_lies_behind_a_range_is_read_only_as_far_as_it_is_taken(place: Place) -> None:
@@ -159,6 +159,6 @@ def test_real_files_are_read_as_they_stand_and_compressed_ones_through(corpus: P
         stored = Path(piece.object.uri).read_bytes()
         whole = gzip.decompress(stored) if piece.object.uri.endswith(".gz") else stored
         assert b"".join(piece.blocks) == whole
-        assert reading.digests[piece.ordinal] == hashlib.sha256(stored).digest()
+        assert reading.hashed()[piece.ordinal] == hashlib.sha256(stored).digest()
     assert reading.failures == {}
-    assert len(reading.digests) == len(files) > 500
+    assert len(reading.hashed()) == len(files) > 500
