@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +24,19 @@ SOURCE = "s3://raw-messages/interface-engine/2025"
 BYTES = 2000
 RECORD = """MSH|^~\\&|LAB|GENERAL|EHR|GENERAL|20250101120000||ADT^A08|1|P|2.5\rPID|1||1^^^GENERAL^MR||DOE^JANE\r"""
 ENTRIES = 100
+WATCH = """
+import json, os, subprocess, sys, tempfile, time
+with tempfile.TemporaryFile() as output:
+    started = time.perf_counter()
+    process = subprocess.Popen(sys.argv[1:], stdout=output)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    output.seek(0)
+    said = output.read().decode()
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss, said]))
+"""
+"""A small program that runs another one and says how it ended, after how long, its peak memory in kB and its output.
+What a process had in memory when it began another one counts in the other's peak: so it has little."""
 
 
 def rows(done: int = 1_000_000, new: int = 1_000, rounds: int = 3) -> list[Row]:
@@ -114,18 +125,12 @@ def _draft(listed: pa.Table):
 
 def plan(command: list[str], new: int) -> tuple[float, float]:
     """Seconds and peak GB of one run. Raises ValueError if it planned anything else than the new objects."""
-    with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        said = output.read()
-    planned = json.loads(said)["objects"] if process.returncode == 0 else {}
+    watched = subprocess.run([sys.executable, "-c", WATCH, *command], capture_output=True, check=True)
+    code, seconds, kilobytes, said = json.loads(watched.stdout)
+    planned = json.loads(said)["objects"] if code == 0 else {}
     if planned.get("listed", 0) - planned.get("done", 0) != new:
-        raise ValueError(f"the dry run ended with {process.returncode} and planned {planned}")
-    return seconds, usage.ru_maxrss * 1024 / 1e9
+        raise ValueError(f"the dry run ended with {code} and planned {planned}")
+    return seconds, kilobytes * 1024 / 1e9
 
 
 if __name__ == "__main__":
