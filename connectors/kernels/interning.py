@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from connectors.kernels.spans import Spans, place_of, spans_of, text_array, validity
+from connectors.kernels.spans import Spans, place_of, spans_of, spans_of_width, text_array, to_read, validity
 from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
@@ -47,7 +47,8 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     data = whole_words(spans.data)
     run_of, begins = _runs(data, spans.starts, spans.ends, spans.valid)
     if begins.size:
-        codes, rows, _ = _intern(data, spans.starts[begins], spans.ends[begins], spans.valid[begins], _NEVER)
+        of_runs = (to_read(each[begins]) for each in (spans.starts, spans.ends, spans.valid))
+        codes, rows, _ = _intern(data, *of_runs, _NEVER)
         return codes[run_of], begins[rows]
     codes, rows, worth = _intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
     return (codes, rows) if worth else None
@@ -55,7 +56,7 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
 
 def whole_words(data: Bytes) -> Bytes:
     """The bytes, with zeros behind them if they are fewer than a word."""
-    return data if data.size >= _WORD else np.pad(data, (0, _WORD - data.size))
+    return data if data.size >= _WORD else to_read(np.pad(data, (0, _WORD - data.size)))
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
         if len(column.values) == 1 and (places == 0).all():
             continue
         pairs = codes.astype(np.int64) * (len(column.values) + 1) + places
-        bounds, valid = np.arange(0, 8 * len(pairs) + 1, 8), np.ones(len(pairs), np.bool_)
-        codes, firsts, _ = _intern(pairs.view(np.uint8), bounds[:-1], bounds[1:], valid, _NEVER)
+        spans = spans_of_width(pa.array(pairs), _WORD)
+        codes, firsts, _ = _intern(whole_words(spans.data), spans.starts, spans.ends, spans.valid, _NEVER)
     return codes, firsts[: len(codes)]
 
 

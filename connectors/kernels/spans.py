@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ def spans_of(values: pa.Array) -> Spans:
     _, offsets, data = values.buffers()
     if n == 0 or offsets is None:
         none: Offsets = np.zeros(0, _offsets_of(large))
-        return Spans(_NO_BYTES, none, none, valid)
+        return _kept(_NO_BYTES, none, none, valid)
     bounds: Offsets = np.frombuffer(offsets, _offsets_of(large))[values.offset : values.offset + n + 1]
-    return Spans(_bytes(data), bounds[:-1], bounds[1:], valid)
+    return _kept(_bytes(data), bounds[:-1], bounds[1:], valid)
 
 
 def spans_of_width(values: pa.Array, width: int) -> Spans:
@@ -69,7 +70,20 @@ def spans_of_width(values: pa.Array, width: int) -> Spans:
     last = (len(values) + values.offset) * width
     kind = _offsets_of(last > np.iinfo(np.int32).max)
     bounds: Offsets = np.arange(values.offset * width, last + 1, width, dtype=kind)
-    return Spans(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
+    return _kept(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
+
+
+def _kept(data: npt.NDArray[np.uint8], starts: Offsets, ends: Offsets, valid: npt.NDArray[np.bool_]) -> Spans:
+    for array in (data, starts, ends, valid):
+        to_read(array)
+    return Spans(data, starts, ends, valid)
+
+
+def to_read(array: Array) -> Array:
+    """The array itself, which nobody writes to any more: a kernel is compiled once for arrays of a type that may be
+    written to and once for others, and Arrow gives now the ones and now the others."""
+    array.flags.writeable = False
+    return array
 
 
 def _offsets_of(large: bool) -> np.dtype[Any]:

@@ -117,3 +117,17 @@ def test_runs_that_end_are_told_apart_too(alone: int) -> None:
         assert told.values.to_pylist() == list(places)
         assert told.places().tolist() == [places[value] for value in values]
     assert told.column(told.values).to_pylist() == values
+
+
+def test_spans_are_of_one_kind_wherever_their_array_comes_from() -> None:
+    immutable = [None, pa.py_buffer(np.array([0, 1, 3], np.int32).tobytes()), pa.py_buffer(b"abb")]
+    arrays = (pa.array(["a", "bb"]), pa.Array.from_buffers(pa.string(), 2, immutable), pa.array(["", None]))
+    for array in (*arrays, arrays[0][:0], pa.array([b"ab", b"cd"], pa.binary(2))):
+        spans = spans_of(array)
+        kept = (spans.data, spans.starts, spans.ends, spans.valid)
+        assert [(each.dtype.name, each.flags.writeable) for each in kept] == [
+            ("uint8", False),
+            ("int32", False),
+            ("int32", False),
+            ("bool", False),
+        ]
