@@ -2,6 +2,6 @@
 
 from connectors.storage.opening import open_store
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import Store
+from connectors.storage.store import Content, Store
 
-__all__ = ["StorageOptions", "Store", "open_store"]
+__all__ = ["Content", "StorageOptions", "Store", "open_store"]

@@ -8,7 +8,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,10 +18,16 @@ from typing import ParamSpec, TypeVar
 from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
 from connectors.storage.faults import local_error
-from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
+from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS, Content
 
 UNFINISHED = ".clinray-unfinished-"
 """Prefix of the names under which files are written before they get their own; listings pass over them."""
+
+_MODE = 0o666
+"""Of new files, before the process's mask."""
+
+_AT_ONCE = 1024
+"""How many buffers one call may write (Linux's IOV_MAX)."""
 
 _BAD_KEY = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")
 """An empty part of a key, or one of a dot or two."""
@@ -87,10 +94,10 @@ class LocalStore:
         for key, etag in objects:
             yield self.get(key, etag=etag)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         path = self._path(key)
         unfinished = _write_unfinished(path, data)
-        _guarded(path, lambda: Path(unfinished).replace(path))
+        _guarded(path, Path(unfinished).replace, path)
         _sync_folder(path)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -272,25 +279,51 @@ def _check_name(path: str) -> None:
         raise ConfigError("STORE_NAME", f"a file in {shown} has a name that is not UTF-8; rename it") from None
 
 
-def _write_unfinished(path: str, data: bytes) -> str:
+def _write_unfinished(path: str, data: Content) -> str:
     """A new file beside `path` that holds the data, on disk; its path."""
-    folder = Path(path).parent
-    unfinished = str(folder / f"{UNFINISHED}{secrets.token_hex(8)}")
+    unfinished = f"{_folder_of(path)}{UNFINISHED}{secrets.token_hex(8)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with Path(unfinished).open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        file = _created(unfinished)
+        try:
+            _write_all(file, [data] if isinstance(data, bytes) else data)
+            os.fsync(file)
+        finally:
+            os.close(file)
     except OSError as error:
         Path(unfinished).unlink(missing_ok=True)
         raise local_error(error, path) from None
     return unfinished
 
 
+def _folder_of(path: str) -> str:
+    """With a slash at its end."""
+    return path[: path.rindex("/") + 1]
+
+
+def _created(path: str) -> int:
+    """The number of a new file, which is open. Its folder is made where it is missing, which it seldom is."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, _MODE)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, flags, _MODE)
+
+
+def _write_all(file: int, several: Sequence[bytes | memoryview]) -> None:
+    """Write what follows one another, as much of it with a call as the kernel takes."""
+    left = deque(memoryview(data) for data in several)
+    while left:
+        written = os.writev(file, list(islice(left, _AT_ONCE)))
+        while left and written >= len(left[0]):
+            written -= len(left.popleft())
+        if written:
+            left[0] = left[0][written:]
+
+
 def _sync_folder(path: str) -> None:
     """Make the name of a new file last through a loss of power."""
-    descriptor = os.open(Path(path).parent, os.O_RDONLY)
+    descriptor = os.open(_folder_of(path), os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -22,7 +22,7 @@ from connectors.storage.credentials import Credentials
 from connectors.storage.exact import ExactBucket, is_path
 from connectors.storage.faults import backoff, s3_error, status_of
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS
+from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS, Content
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -189,9 +189,10 @@ class S3Store:
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         path, uri = self._named(key)
-        self._do(uri, lambda: self.client.put(path, data, mode="overwrite"))
+        whole = data if isinstance(data, bytes) else b"".join(data)
+        self._do(uri, lambda: self.client.put(path, whole, mode="overwrite"))
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See Store.put_if_absent. obstore does not repeat a conditional write, as one whose answer was lost may have

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from connectors.contract import RawObject
+
+Content = bytes | Sequence[bytes | memoryview]
+"""What an object is to hold: its bytes, or several that follow one another."""
 
 BLOCK_BYTES = 8 << 20
 PAGE_OBJECTS = 1000
@@ -56,7 +59,7 @@ class Store(Protocol):
         """All bytes of each (key, etag) in the order given, fetched concurrently ahead."""
         ...
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Write an object whole: readers see the old or the new one."""
         ...
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ObjectChanged
-from connectors.storage import Store, open_store
+from connectors.storage import Store, local, open_store
 
 ODD_KEYS = ["a b+c%20.hl7", "a-b", "a/b", "a/b.c/ü é.hl7", "empty", "名前/1~2(3)!'*.hl7", "percent%25%2F", "zz=1&2?3#4"]
 
@@ -30,6 +30,12 @@ def test_what_is_put_is_got(store: Store) -> None:
     store.put("a/b", b"first")
     store.put("a/b", b"second")
     assert store.get("a/b") == b"second"
+
+
+def test_pieces_that_are_put_are_one_object(store: Store) -> None:
+    pieces = [b"", *(memoryview(bytes([n % 251]) * (n % 7)) for n in range(5000)), b"end", b""]
+    store.put("a/b/c", pieces)
+    assert store.get("a/b/c") == b"".join(pieces)
 
 
 def test_odd_keys_are_listed_in_byte_order_and_read_back(store: Store) -> None:
@@ -119,6 +125,16 @@ def test_many_are_fetched_in_the_order_asked_for(store: Store) -> None:
         store.put(f"k{n}", str(n).encode())
     order = [f"k{n * 7 % 60}" for n in range(60)]
     assert list(store.get_many((k, None) for k in order)) == [k[1:].encode() for k in order]
+
+
+def test_what_the_kernel_takes_in_several_calls_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = local.os.writev
+    monkeypatch.setattr(local.os, "writev", lambda file, several: whole(file, [b"".join(several)[:5]]))
+    store = open_store(str(tmp_path))
+    store.put("k", [b"0123", b"", b"456789", b"ab", b"cdefghijklmno"])
+    assert store.get("k") == b"0123456789abcdefghijklmno"
 
 
 def test_a_store_pickles(store: Store) -> None:
