@@ -13,7 +13,7 @@ from connectors.lake import QUARANTINE, Part, PartWriter
 from connectors.lake.parts import Puts
 from connectors.lake.quarantine import QUARANTINED
 from connectors.parquet.file import Shelf
-from connectors.storage import Store
+from connectors.storage import Content, Store
 
 AT_ONCE = 6
 """Parts of a bundle that may be on their way to the store at the same time."""
@@ -27,7 +27,7 @@ class Uploads:
         self._pool = ThreadPoolExecutor(AT_ONCE, "part")
         self._going: deque[Future[None]] = deque()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Begin to write an object. Raises what an earlier one met."""
         if len(self._going) == AT_ONCE:
             self._going.popleft().result()

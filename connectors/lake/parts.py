@@ -15,6 +15,7 @@ import pyarrow as pa
 from connectors.errors import ConfigError
 from connectors.lake.layout import table_path
 from connectors.parquet.file import FileWriter, Shelf
+from connectors.storage import Content
 
 GROUP_ROWS = 1 << 16
 """Rows of a row group; the last one of a part may have fewer."""
@@ -48,7 +49,7 @@ class Part:
 class Puts(Protocol):
     """Where parts go: a store, or what hands them to one."""
 
-    def put(self, key: str, data: bytes) -> None: ...
+    def put(self, key: str, data: Content) -> None: ...
 
 
 class PartWriter:
@@ -101,7 +102,7 @@ class PartWriter:
         if not self._pending:
             return
         held = self._pending[0] if len(self._pending) == 1 else pa.concat_tables(self._pending)
-        while 0 < (rows := group_rows(held, last=last)) < held.num_rows:
+        while 0 < (rows := group_rows(held, self._held, last=last)) < held.num_rows:
             self._write_group(held.slice(0, rows))
             held = held.slice(rows)
         if rows:
@@ -118,12 +119,16 @@ class PartWriter:
     def _end_part(self) -> None:
         if self._file is None:
             return
-        data, rows = self._file.finish(), self._file.rows
-        digest = hashlib.sha256(data).hexdigest()
+        pieces, rows = self._file.finish(), self._file.rows
+        hashed = hashlib.sha256()
+        for piece in pieces:
+            hashed.update(piece)
+        digest = hashed.hexdigest()
         name = f"part-{self._bundle}-{len(self._parts):05d}-{digest[:_DIGITS]}.zstd.parquet"
         path = f"{self._folder}/{name}"
-        self._store.put(path, data)
-        self._parts.append(Part(self._table, self._zone, path, rows, len(data), digest, self._bundle))
+        self._store.put(path, pieces)
+        size = sum(map(len, pieces))
+        self._parts.append(Part(self._table, self._zone, path, rows, size, digest, self._bundle))
         self._file = None
 
 
@@ -138,29 +143,27 @@ def plain(schema: pa.Schema) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly the schema's columns and types. Raises ConfigError (PART_SCHEMA)."""
+    """The table with exactly the schema's columns and types; its metadata may be others. Raises ConfigError
+    (PART_SCHEMA)."""
+    if table.schema.equals(schema):
+        return table
     if sorted(table.column_names) != sorted(schema.names):
         raise ConfigError("PART_SCHEMA", "rows have other columns than their table")
-    if table.schema.equals(schema):
-        return pa.Table.from_arrays(table.columns, schema=schema)
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
         raise ConfigError("PART_SCHEMA", "rows have other types than their table") from None
 
 
-def group_rows(table: pa.Table, *, last: bool) -> int:
+def group_rows(table: pa.Table, at_most: int, *, last: bool) -> int:
     """How many rows the next row group takes; 0 if it needs rows that have not come yet (or, at last, has none).
 
-    The answer follows from the rows alone, not from how they are chunked.
+    The answer follows from the rows alone, not from how they are chunked. at_most: bytes that no rows of the table
+    exceed with their text and binary values.
     """
-    head = table.slice(0, GROUP_ROWS)
+    head = table.slice(0, GROUP_ROWS) if table.num_rows > GROUP_ROWS else table
     enough = last or head.num_rows == GROUP_ROWS
-    # What the rows take in memory is never less than their text and binary values.
-    if (
-        _at_most(head) < GROUP_BYTES
-        or sum(_total(chunk) for column in head.columns for chunk in column.chunks) < GROUP_BYTES
-    ):
+    if at_most < GROUP_BYTES or sum(_total(chunk) for column in head.columns for chunk in column.chunks) < GROUP_BYTES:
         return head.num_rows if enough else 0
     sizes = np.zeros(head.num_rows, np.int64)
     for column in head.columns:

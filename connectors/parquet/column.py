@@ -15,12 +15,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.kernels.interning import Distinct, codes_of
-from connectors.kernels.spans import Spans, spans_of, spans_of_width, validity
+from connectors.kernels.spans import Spans, spans_of, spans_of_width, to_read, validity
 from connectors.parquet import format as parquet
 from connectors.parquet import packing, thrift
-from connectors.parquet.format import Pages
+from connectors.parquet.format import Buffer, Pages
 
 PAGE_BYTES: Final = 1 << 20
 """A page of text or bytes without a dictionary ends at the value that brings it to so many bytes."""
@@ -39,36 +40,64 @@ Bounds = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class _Levels:
-    """Where values stand among nulls. valid: bool[slots]. Of lists also repetition and definition: int32[slots]."""
+    """Where values stand among nulls. slots: values and nulls together. values: how many.
 
-    valid: Booleans
+    valid: bool[slots], which slots hold a value; None where all do. Of lists also repetition and definition:
+    int32[slots].
+    """
+
+    slots: int
+    values: int
+    valid: Booleans | None
     repetition: npt.NDArray[np.int32] | None = None
     definition: npt.NDArray[np.int32] | None = None
 
     def encoded(self, begin: int, end: int) -> bytes:
         """Those of some slots, each kind behind its length in four bytes."""
         if self.repetition is None or self.definition is None:
-            return _sized(_presence(self.valid[begin:end]))
+            valid = None if self.valid is None else self.valid[begin:end]
+            return _sized(_presence(end - begin, valid))
         return _sized(_runs(self.repetition[begin:end], 1)) + _sized(_runs(self.definition[begin:end], 2))
+
+    def places(self) -> Integers:
+        """The slots that hold a value."""
+        return np.arange(self.slots) if self.valid is None else np.flatnonzero(self.valid)
 
     def row_behind(self, slot: int) -> int:
         """The first slot from this one on with which a row begins, or behind the last."""
         if self.repetition is None:
             return slot
         begins = np.flatnonzero(self.repetition[slot:] == 0)
-        return slot + int(begins[0]) if len(begins) else len(self.valid)
+        return slot + int(begins[0]) if len(begins) else self.slots
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What a page holds behind its header: levels and values of some slots, or a dictionary of some values.
+
+    count: how many slots or values. pieces: bytes that follow one another.
+    """
+
+    count: int
+    pieces: tuple[Buffer, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def packed(self) -> _Page:
+        """The same, compressed."""
+        whole = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+        return _Page(self.count, (_zstd().compress(whole, asbytes=True),))
 
 
 @dataclass(frozen=True)
 class _Body:
-    """The values of a column without its nulls. pages: the first slot, the one behind the last, and the values of each.
-
-    dictionary: how many values, and their bytes. bounds: the least and the greatest value.
-    """
+    """The pages of a column before compression. bounds: the least and the greatest value."""
 
     encoding: int
-    pages: tuple[tuple[int, int, bytes], ...]
-    dictionary: tuple[int, bytes] | None = None
+    pages: tuple[_Page, ...]
+    dictionary: _Page | None = None
     bounds: Bounds | None = None
     compressible: bool = True
 
@@ -90,19 +119,19 @@ def pages_of(
 
 def _flattened(array: pa.Array) -> tuple[_Levels, pa.Array]:
     """The levels of a column, and its values with nulls or, of lists, without."""
-    valid = validity(array)
     if not pa.types.is_list(array.type):
-        return _Levels(valid), array
+        valid = validity(array) if array.null_count else None
+        return _Levels(len(array), len(array) - array.null_count, valid), array
     offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     elements = array.values
-    repetition, definition, rows = packing.list_levels(offsets.astype(np.int64), valid, validity(elements))
-    has_value = definition == 3
-    return _Levels(has_value, repetition, definition), elements.take(pa.array(rows))
+    repetition, definition, rows = packing.list_levels(offsets.astype(np.int64), validity(array), validity(elements))
+    levels = _Levels(len(definition), len(rows), definition == 3, repetition, definition)
+    return levels, elements.take(pa.array(rows))
 
 
 def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | None) -> _Body:
     kind = values.type
-    if not levels.valid.any():
+    if not levels.values:
         return _Body(parquet.PLAIN, _one_page(levels, b""))
     if pa.types.is_boolean(kind):
         return _booleans(levels, values)
@@ -111,7 +140,7 @@ def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | Non
     if pa.types.is_floating(kind):
         return _fractions(levels, values)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return _text(levels, spans_of(values), repeats=text, bounded=bounded, told=told)
+    return _text(levels, values, repeats=text, bounded=bounded, told=told)
 
 
 def _booleans(levels: _Levels, values: pa.Array) -> _Body:
@@ -124,33 +153,34 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
     width = values.type.bit_width
     numbers = _present(values, np.dtype(f"<i{width // 8}"))
     physical = np.dtype("<i8" if width == 64 else "<i4")
-    bounds = (numbers.min().astype(physical).tobytes(), numbers.max().astype(physical).tobytes())
-    if bounds[0] == bounds[1]:
-        packed = packing.no_differences(int(numbers[0]), len(numbers))
-    else:
-        packed = _differences(numbers.astype(np.int64, copy=False), narrow=width < 64)
+    least, greatest = numbers.min(), numbers.max()
+    packed = _differences(numbers, constant=bool(least == greatest), narrow=width < 64)
+    bounds = (least.astype(physical).tobytes(), greatest.astype(physical).tobytes())
     return _Body(parquet.DIFFERENCES, _one_page(levels, packed), bounds=bounds, compressible=False)
 
 
-def _text(levels: _Levels, spans: Spans, *, repeats: bool, bounded: bool, told: Distinct | None) -> _Body:
+def _text(levels: _Levels, values: pa.Array, *, repeats: bool, bounded: bool, told: Distinct | None) -> _Body:
     """Text or bytes, through a dictionary where they repeat, if `repeats`."""
-    found = _dictionary(spans, prefix=True, told=told) if repeats else None
-    rows = np.flatnonzero(spans.valid) if found is None else found.firsts
-    bounds = None
-    if bounded:
-        values = [(spans if found is None else found.spans).value(row) for row in rows.tolist()]
-        bounds = (min(values), max(values))
-    if found is not None:
-        return _by_dictionary(levels, found, bounds, prefix=True)
-    return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans, rows)), bounds=bounds)
+    spans = spans_of(values)
+    found = _dictionary(levels, values, spans, prefix=True, told=told) if repeats else None
+    if found is None:
+        bounds = _extremes(values) if bounded else None
+        return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans)), bounds=bounds)
+    bounds = _extremes(found.values.take(pa.array(found.firsts))) if bounded else None
+    return _by_dictionary(levels, found, bounds, prefix=True)
+
+
+def _extremes(values: pa.Array) -> Bounds:
+    """The least and the greatest of text or bytes, by their bytes."""
+    least, greatest = pc.min_max(values).values()
+    return least.as_buffer().to_pybytes(), greatest.as_buffer().to_pybytes()
 
 
 def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     """Fractions, through a dictionary where they repeat."""
-    spans = spans_of_width(values, 8)
     numbers = _present(values, np.dtype("<f8"))
     bounds = _bounds(numbers)
-    found = _dictionary(spans, prefix=False)
+    found = _dictionary(levels, values, spans_of_width(values, 8), prefix=False)
     if found is not None:
         return _by_dictionary(levels, found, bounds, prefix=False)
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
@@ -158,98 +188,113 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
 
 @dataclass(frozen=True)
 class _Dictionary:
-    """spans, firsts: the distinct values in order of appearance are those of these rows. indices: which of them each
-    value is, as a page tells it."""
+    """firsts: the rows of `values`, an array with these spans, in which the distinct values stand, in order of
+    appearance. indices: which of them each value is, as a page tells it."""
 
+    values: pa.Array
     spans: Spans
     firsts: Integers
     indices: bytes
 
 
 def _by_dictionary(levels: _Levels, found: _Dictionary, bounds: Bounds | None, *, prefix: bool) -> _Body:
-    dictionary = (len(found.firsts), _plain(found.spans, found.firsts, prefix))
+    dictionary = _Page(len(found.firsts), (_plain(found.spans, found.firsts, prefix),))
     return _Body(parquet.DICTIONARY, _one_page(levels, found.indices), dictionary, bounds)
 
 
-def _dictionary(spans: Spans, prefix: bool, told: Distinct | None = None) -> _Dictionary | None:
+def _dictionary(
+    levels: _Levels, values: pa.Array, spans: Spans, *, prefix: bool, told: Distinct | None = None
+) -> _Dictionary | None:
     """The dictionary of a column, None where it would save too little."""
-    count = int(np.count_nonzero(spans.valid))
     if told is not None and told.codes is not None:
-        codes, several, firsts = told.codes, spans_of(told.values), np.arange(len(told.values))
+        codes, firsts = told.codes, np.arange(len(told.values))
+        source, several = told.values, spans_of(told.values)
     else:
         found = codes_of(spans)
         if found is None:
             return None
-        several, (codes, firsts) = spans, found
+        source, several, (codes, firsts) = values, spans, found
+    count = levels.values
     if len(firsts) == 1 and count == len(codes):
-        return _Dictionary(several, firsts, b"\1" + thrift.varint(count << 1) + b"\0")
+        return _Dictionary(source, several, firsts, b"\1" + thrift.varint(count << 1) + b"\0")
     width = max(int(len(firsts) - 1).bit_length(), 1)
     each = _PREFIX if prefix else 0
-    whole = int(spans.lengths.sum()) + each * count
-    if int(several.lengths[firsts].sum()) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
+    whole = _total(levels, spans) + each * count
+    if _total_of(several, firsts) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
         return None
     indices = bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
-    return _Dictionary(several, firsts, indices)
+    return _Dictionary(source, several, firsts, indices)
 
 
-def _length_pages(levels: _Levels, spans: Spans, rows: Integers) -> Iterator[tuple[int, int, bytes]]:
+def _length_pages(levels: _Levels, spans: Spans) -> Iterator[_Page]:
     """Pages of the lengths of values and, behind them, the values."""
+    rows = np.arange(len(spans)) if levels.values == len(spans) else np.flatnonzero(spans.valid)
     lengths = spans.lengths if len(rows) == len(spans) else spans.lengths[rows]
-    ends = np.cumsum(lengths)
-    slots = rows if len(rows) == len(levels.valid) else np.flatnonzero(levels.valid)
+    ends, places = np.cumsum(lengths), levels.places()
     begin = first = taken = 0
-    while begin < len(levels.valid):
+    while begin < levels.slots:
         last = int(np.searchsorted(ends, taken + PAGE_BYTES))
-        end = len(levels.valid) if last + 1 >= len(rows) else levels.row_behind(int(slots[last]) + 1)
-        behind = int(np.searchsorted(slots, end))
-        size = int(ends[behind - 1]) - taken
+        end = levels.slots if last + 1 >= len(rows) else levels.row_behind(int(places[last]) + 1)
+        behind = int(np.searchsorted(places, end))
+        some, size = lengths[first:behind], int(ends[behind - 1]) - taken
+        packed = _differences(some, constant=bool(some.min() == some.max()), narrow=True)
         values = _end_to_end(spans, rows[first:behind], size)
-        yield begin, end, _differences(lengths[first:behind], narrow=True) + values
+        yield _Page(end - begin, (levels.encoded(begin, end), packed, values))
         begin, first, taken = end, behind, taken + size
 
 
-def _end_to_end(spans: Spans, rows: Integers, size: int) -> bytes:
+def _end_to_end(spans: Spans, rows: Integers, size: int) -> Buffer:
     """The values of some rows, of so many bytes together."""
     first, last = int(rows[0]), int(rows[-1])
-    begin, end = int(spans.starts[first]), int(spans.starts[last]) + int(spans.lengths[last])
+    begin, end = int(spans.starts[first]), int(spans.ends[last])
     if end - begin == size:
-        return spans.data[begin:end].tobytes()
+        return spans.data[begin:end].data
     return _plain(spans, rows, prefix=False)
 
 
-def _plain(spans: Spans, rows: Integers, prefix: bool) -> bytes:
-    room = np.empty(packing.room_of_plain(len(rows), int(spans.lengths[rows].sum())), np.uint8)
-    size = packing.plain(spans.data, spans.starts, spans.lengths, rows, prefix, room)
-    return room[:size].tobytes()
+def _plain(spans: Spans, rows: Integers, prefix: bool) -> Buffer:
+    room = np.empty(packing.room_of_plain(len(rows), _total_of(spans, rows)), np.uint8)
+    size = packing.plain(spans.data, spans.starts, spans.ends, rows, prefix, room)
+    return room[:size].data
+
+
+def _total(levels: _Levels, spans: Spans) -> int:
+    """Bytes of all values."""
+    if levels.values < len(spans):
+        return int(spans.lengths.sum())
+    return int(spans.ends[-1]) - int(spans.starts[0])
+
+
+def _total_of(spans: Spans, rows: Integers) -> int:
+    """Bytes of the values of some rows, none of them null."""
+    return int((spans.ends[rows] - spans.starts[rows]).sum())
 
 
 def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:
-    dictionary = [] if body.dictionary is None else [body.dictionary[1]]
-    raw = [*dictionary, *(levels.encoded(begin, end) + values for begin, end, values in body.pages)]
-    size = sum(map(len, raw))
+    raw = body.pages if body.dictionary is None else (body.dictionary, *body.pages)
+    size = sum(page.size for page in raw)
     packed, codec = raw, parquet.UNCOMPRESSED
     if compressible and size >= LEAST_COMPRESSED:
-        smaller = [_zstd().compress(page, asbytes=True) for page in raw]
-        if sum(map(len, smaller)) < size:
+        smaller = tuple(page.packed() for page in raw)
+        if sum(page.size for page in smaller) < size:
             packed, codec = smaller, parquet.ZSTD
-    headers = (
-        [] if body.dictionary is None else [parquet.dictionary_page(body.dictionary[0], len(raw[0]), len(packed[0]))]
-    )
-    headers += [
-        parquet.data_page(end - begin, body.encoding, len(whole), len(page))
-        for (begin, end, _), whole, page in zip(
-            body.pages, raw[len(dictionary) :], packed[len(dictionary) :], strict=True
-        )
+    headers = [
+        parquet.dictionary_page(page.count, page.size, stored.size)
+        if page is body.dictionary
+        else parquet.data_page(page.count, body.encoding, page.size, stored.size)
+        for page, stored in zip(raw, packed, strict=True)
     ]
-    slots = len(levels.valid)
+    around = sum(map(len, headers))
+    unpacked, whole = size + around, sum(page.size for page in packed) + around
+    encodings = (parquet.RLE, body.encoding)
     return Pages(
-        data=b"".join(piece for pair in zip(headers, packed, strict=True) for piece in pair),
-        dictionary=len(headers[0]) + len(packed[0]) if dictionary else 0,
-        slots=slots,
-        unpacked=size + sum(map(len, headers)),
-        codec=codec,
-        encodings=(*([parquet.PLAIN] if dictionary else []), parquet.RLE, body.encoding),
-        statistics=parquet.statistics(slots - int(np.count_nonzero(levels.valid)), body.bounds),
+        data=tuple(piece for header, page in zip(headers, packed, strict=True) for piece in (header, *page.pieces)),
+        size=whole,
+        dictionary=0 if body.dictionary is None else len(headers[0]) + packed[0].size,
+        unpacked=unpacked,
+        encodings=parquet.encodings(encodings if body.dictionary is None else (parquet.PLAIN, *encodings)),
+        sizes=parquet.sizes(codec, levels.slots, unpacked, whole),
+        statistics=parquet.statistics(levels.slots - levels.values, body.bounds),
     )
 
 
@@ -257,10 +302,17 @@ def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:
 def without_values(slots: int, lists: bool) -> Pages:
     """The pages of a column that has no value in so many rows, or no list."""
     levels = _sized(thrift.varint(slots << 1) + b"\0") * (2 if lists else 1)
-    header = parquet.data_page(slots, parquet.PLAIN, len(levels), len(levels))
-    data = header + levels
-    encodings = (parquet.RLE, parquet.PLAIN)
-    return Pages(data, 0, slots, len(data), parquet.UNCOMPRESSED, encodings, parquet.statistics(slots, None))
+    data = parquet.data_page(slots, parquet.PLAIN, len(levels), len(levels)) + levels
+    size = len(data)
+    return Pages(
+        data=(data,),
+        size=size,
+        dictionary=0,
+        unpacked=size,
+        encodings=parquet.encodings((parquet.RLE, parquet.PLAIN)),
+        sizes=parquet.sizes(parquet.UNCOMPRESSED, slots, size, size),
+        statistics=parquet.statistics(slots, None),
+    )
 
 
 @cache
@@ -268,8 +320,8 @@ def _zstd() -> Any:
     return pa.Codec("zstd", compression_level=1)
 
 
-def _one_page(levels: _Levels, values: bytes) -> tuple[tuple[int, int, bytes], ...]:
-    return ((0, len(levels.valid), values),)
+def _one_page(levels: _Levels, values: Buffer) -> tuple[_Page]:
+    return (_Page(levels.slots, (levels.encoded(0, levels.slots), values)),)
 
 
 def _present(values: pa.Array, kind: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -286,20 +338,22 @@ def _bounds(numbers: npt.NDArray[np.float64]) -> Bounds | None:
     return np.float64(least if least else -0.0).tobytes(), np.float64(greatest if greatest else 0.0).tobytes()
 
 
-def _differences(numbers: Integers, *, narrow: bool) -> bytes:
+def _differences(numbers: Integers, *, constant: bool, narrow: bool) -> bytes:
+    if constant:
+        return packing.no_differences(int(numbers[0]), len(numbers))
     room = np.empty(packing.room_of_differences(len(numbers)), np.uint8)
-    return room[: packing.differences(numbers, narrow, room)].tobytes()
+    return room[: packing.differences(to_read(numbers.astype(np.int64, copy=False)), narrow, room)].tobytes()
 
 
 def _sized(data: bytes) -> bytes:
     return len(data).to_bytes(4, "little") + data
 
 
-def _presence(valid: Booleans) -> bytes:
+def _presence(slots: int, valid: Booleans | None) -> bytes:
     """Definition levels of one bit: one run where all have a value, else the bits as they are."""
-    if valid.all():
-        return thrift.varint(len(valid) << 1) + b"\1"
-    return thrift.varint((len(valid) + 7) // 8 << 1 | 1) + np.packbits(valid, bitorder="little").tobytes()
+    if valid is None or valid.all():
+        return thrift.varint(slots << 1) + b"\1"
+    return thrift.varint((slots + 7) // 8 << 1 | 1) + np.packbits(valid, bitorder="little").tobytes()
 
 
 def _runs(numbers: npt.NDArray[np.int32], width: int) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import groupby
 from typing import Final
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from connectors.kernels.interning import Told
 from connectors.kernels.spans import place_of
 from connectors.parquet import format as parquet
 from connectors.parquet.column import pages_of, without_values
-from connectors.parquet.format import Pages
+from connectors.parquet.format import Buffer, Pages
 
 DIGESTS: Final = frozenset({"_record_id"})
 """Columns of digests: no two values share anything that a compressor could find."""
@@ -21,6 +22,7 @@ BOUNDED: Final = frozenset({"_object"})
 """Columns of text whose least and greatest value are told: of other text they would exclude nothing."""
 
 _HELD_BYTES: Final = 64 << 20
+_SMALL: Final = 1 << 13
 
 
 class Shelf:
@@ -41,7 +43,7 @@ class Shelf:
         if column.null_count == len(column):
             return without_values(len(column), pa.types.is_list(column.type))
         as_it_stands, bounded = name in DIGESTS, name in BOUNDED
-        key = (str(column.type), as_it_stands, bounded, *(place_of(chunk) for chunk in column.chunks))
+        key = (str(column.type), as_it_stands, bounded, *map(place_of, column.chunks))
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key][1]
@@ -59,31 +61,38 @@ class Shelf:
 
 
 def _size(column: pa.ChunkedArray, pages: Pages) -> int:
-    return int(column.get_total_buffer_size()) + len(pages.data)
+    return int(column.get_total_buffer_size()) + pages.size
 
 
 class FileWriter:
     """One file of a schema, in memory. Raises ConfigError (PART_SCHEMA) for a type that no part holds."""
 
     def __init__(self, schema: pa.Schema, shelf: Shelf) -> None:
-        self._schema, self._shelf = schema, shelf
-        self._leaves = parquet.leaves(schema)
-        self._pieces: list[bytes] = [parquet.MAGIC]
+        self._layout, self._shelf = parquet.layout_of(schema), shelf
+        self._pieces: list[Buffer] = [parquet.MAGIC]
         self._groups: list[bytes] = []
         self.size = len(parquet.MAGIC)
         self.rows = 0
 
     def write(self, group: pa.Table) -> None:
         """Adds a row group of that schema, with one row at least."""
-        columns = [
-            (leaf, self._shelf.pages(leaf.path[0], column))
-            for leaf, column in zip(self._leaves, group.columns, strict=True)
-        ]
-        self._groups.append(parquet.row_group(columns, group.num_rows, self.size, len(self._groups)))
-        self._pieces += [pages.data for _, pages in columns]
-        self.size += sum(len(pages.data) for _, pages in columns)
+        leaves = self._layout.leaves
+        columns = [self._shelf.pages(leaf.name, column) for leaf, column in zip(leaves, group.columns, strict=True)]
+        self._groups.append(parquet.row_group(leaves, columns, group.num_rows, self.size, len(self._groups)))
+        for pages in columns:
+            self._pieces += pages.data
+            self.size += pages.size
         self.rows += group.num_rows
 
-    def finish(self) -> bytes:
-        """The whole file."""
-        return b"".join([*self._pieces, parquet.footer(self._schema, self._groups, self.rows)])
+    def finish(self) -> list[Buffer]:
+        """The whole file, in pieces that follow one another: what is large is not copied."""
+        return list(_together([*self._pieces, parquet.footer(self._layout, self._groups, self.rows)]))
+
+
+def _together(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The same bytes, small pieces that follow one another as one."""
+    for small, several in groupby(pieces, lambda piece: len(piece) < _SMALL):
+        if small:
+            yield b"".join(several)
+        else:
+            yield from several

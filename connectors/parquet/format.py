@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import pyarrow as pa
@@ -26,8 +26,15 @@ _REQUIRED, _OPTIONAL, _REPEATED = 0, 1, 2
 _UTF8, _LIST, _DATE, _TIMESTAMP_MICROS, _INT_8, _INT_16 = 0, 3, 6, 10, 15, 16
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _FILE_OFFSET: Final = thrift.part([thrift.long(2, 0)])  # of a ColumnChunk: required, and read by nobody
+_METADATA: Final = _FILE_OFFSET + thrift.head(1, thrift.STRUCT)
+_DATA_HEADER: Final = thrift.head(2, thrift.STRUCT)
+_DICTIONARY_HEADER: Final = thrift.head(4, thrift.STRUCT)
+_PAGES_AT, _DICTIONARY_AT = thrift.head(2, thrift.I64), thrift.head(2, thrift.I64)
+_STATISTICS, _STATISTICS_BEHIND_DICTIONARY = thrift.head(3, thrift.STRUCT), thrift.head(1, thrift.STRUCT)
 _EMPTY: Final = thrift.structure([])
 _BY_TYPE: Final = thrift.structure([thrift.inner(1, _EMPTY)])
+
+Buffer = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +45,39 @@ class Kind:
     logical: tuple[int, bytes] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
-    """A column of a file. path: its names from the root."""
+    """A column of a file. start: its ColumnChunk up to the type in its ColumnMetaData. path: field 3 of that."""
 
-    path: tuple[str, ...]
-    kind: Kind
+    name: str
+    start: bytes
+    path: bytes
 
-    @cached_property
-    def thrift_type(self) -> thrift.Field:
-        """Field 1 of its ColumnMetaData."""
-        return thrift.integer(1, self.kind.physical)
 
-    @cached_property
-    def thrift_path(self) -> thrift.Field:
-        """Field 3 of its ColumnMetaData."""
-        return thrift.several(3, thrift.BINARY, [thrift.text(name.encode()) for name in self.path])
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What files of a schema have in common. schema, orders: fields 2 and 7 of FileMetaData."""
+
+    leaves: tuple[Leaf, ...]
+    schema: thrift.Field
+    orders: thrift.Field
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
     """The pages of a column in a row group, end to end in `data`, the dictionary's first.
 
-    dictionary: bytes of its dictionary page, 0 where it has none. slots: how many values, nulls among them. unpacked:
-    bytes before compression, with headers. encodings: of pages and levels. statistics: a Statistics structure.
+    size: bytes of all. dictionary: bytes of its dictionary page, 0 where it has none. unpacked: bytes before
+    compression, with headers. encodings, sizes: field 2 and fields 4 to 7 of a ColumnMetaData. statistics: a Statistics
+    structure.
     """
 
-    data: bytes
+    data: tuple[Buffer, ...]
+    size: int
     dictionary: int
-    slots: int
     unpacked: int
-    codec: int
-    encodings: tuple[int, ...]
+    encodings: bytes
+    sizes: bytes
     statistics: bytes
 
 
@@ -101,32 +109,44 @@ def kind_of(type_: pa.DataType) -> Kind:
 
 
 @lru_cache(maxsize=256)
-def leaves(schema: pa.Schema) -> tuple[Leaf, ...]:
-    """The columns of a file with that schema, one a field. Raises ConfigError (PART_SCHEMA)."""
-    return tuple(
-        Leaf((f.name, "list", "element"), kind_of(f.type.value_type))
-        if pa.types.is_list(f.type)
-        else Leaf((f.name,), kind_of(f.type))
-        for f in schema
+def layout_of(schema: pa.Schema) -> Layout:
+    """Raises ConfigError (PART_SCHEMA) for a type that no part holds."""
+    return Layout(
+        tuple(map(_leaf, schema)),
+        thrift.several(2, thrift.STRUCT, list(_elements(schema))),
+        thrift.several(7, thrift.STRUCT, [_BY_TYPE] * len(schema)),
     )
+
+
+def _leaf(field: pa.Field) -> Leaf:
+    lists = pa.types.is_list(field.type)
+    kind = kind_of(field.type.value_type if lists else field.type)
+    names = [thrift.text(name.encode()) for name in ([field.name, "list", "element"] if lists else [field.name])]
+    path = thrift.part([thrift.several(3, thrift.BINARY, names)], before=2)
+    return Leaf(field.name, _METADATA + thrift.integers(kind.physical), path)
 
 
 def data_page(slots: int, encoding: int, unpacked: int, packed: int) -> bytes:
     """The header of a page of `slots` values and nulls."""
-    header = thrift.structure(
-        [thrift.integer(1, slots), thrift.integer(2, encoding), thrift.integer(3, RLE), thrift.integer(4, RLE)]
-    )
-    return _page(_DATA_PAGE, unpacked, packed, thrift.inner(5, header))
+    header = thrift.integers(slots, encoding, RLE, RLE) + thrift.STOP
+    return thrift.integers(_DATA_PAGE, unpacked, packed) + _DATA_HEADER + header + thrift.STOP
 
 
 def dictionary_page(values: int, unpacked: int, packed: int) -> bytes:
     """The header of a dictionary's page."""
-    header = thrift.structure([thrift.integer(1, values), thrift.integer(2, PLAIN)])
-    return _page(_DICTIONARY_PAGE, unpacked, packed, thrift.inner(7, header))
+    header = thrift.integers(values, PLAIN) + thrift.STOP
+    return thrift.integers(_DICTIONARY_PAGE, unpacked, packed) + _DICTIONARY_HEADER + header + thrift.STOP
 
 
-def _page(kind: int, unpacked: int, packed: int, header: thrift.Field) -> bytes:
-    return thrift.structure([thrift.integer(1, kind), thrift.integer(2, unpacked), thrift.integer(3, packed), header])
+@cache
+def encodings(several: tuple[int, ...]) -> bytes:
+    """Of pages and levels: field 2 of a ColumnMetaData."""
+    return thrift.part([thrift.several(2, thrift.I32, list(map(thrift.zigzag, several)))], before=1)
+
+
+def sizes(codec: int, slots: int, unpacked: int, packed: int) -> bytes:
+    """Fields 4 to 7 of a ColumnMetaData. slots: values and nulls."""
+    return thrift.integers(codec) + thrift.longs(slots, unpacked, packed)
 
 
 def statistics(nulls: int, bounds: tuple[bytes, bytes] | None) -> bytes:
@@ -137,16 +157,16 @@ def statistics(nulls: int, bounds: tuple[bytes, bytes] | None) -> bytes:
     return thrift.structure(fields)
 
 
-def row_group(columns: Sequence[tuple[Leaf, Pages]], rows: int, offset: int, ordinal: int) -> bytes:
-    """A RowGroup whose columns stand end to end from a byte of the file on."""
+def row_group(leaves: Sequence[Leaf], columns: Sequence[Pages], rows: int, offset: int, ordinal: int) -> bytes:
+    """A RowGroup whose columns, one a leaf, stand end to end from a byte of the file on."""
     chunks, at = [], offset
-    for leaf, pages in columns:
+    for leaf, pages in zip(leaves, columns, strict=True):
         chunks.append(_chunk(leaf, pages, at))
-        at += len(pages.data)
+        at += pages.size
     return thrift.structure(
         [
             thrift.several(1, thrift.STRUCT, chunks),
-            thrift.long(2, sum(pages.unpacked for _, pages in columns)),
+            thrift.long(2, sum(pages.unpacked for pages in columns)),
             thrift.long(3, rows),
             thrift.long(5, offset),
             thrift.long(6, at - offset),
@@ -156,50 +176,28 @@ def row_group(columns: Sequence[tuple[Leaf, Pages]], rows: int, offset: int, ord
 
 
 def _chunk(leaf: Leaf, pages: Pages, at: int) -> bytes:
-    fields = [thrift.long(9, at + pages.dictionary)]
     if pages.dictionary:
-        fields.append(thrift.long(11, at))
-    fields.append(thrift.inner(12, pages.statistics))
-    described = _described(leaf, pages.encodings, pages.codec, pages.slots, pages.unpacked, len(pages.data))
-    metadata = described + thrift.part(fields, before=7) + thrift.STOP
-    return _FILE_OFFSET + thrift.part([thrift.inner(3, metadata)], before=2) + thrift.STOP
+        place = _PAGES_AT + thrift.zigzag(at + pages.dictionary) + _DICTIONARY_AT + thrift.zigzag(at)
+        place += _STATISTICS_BEHIND_DICTIONARY
+    else:
+        place = _PAGES_AT + thrift.zigzag(at) + _STATISTICS
+    metadata = (leaf.start, pages.encodings, leaf.path, pages.sizes, place, pages.statistics, thrift.STOP, thrift.STOP)
+    return b"".join(metadata)
 
 
-@lru_cache(maxsize=1 << 12)
-def _described(leaf: Leaf, encodings: tuple[int, ...], codec: int, slots: int, unpacked: int, size: int) -> bytes:
-    """What a ColumnMetaData says before it says where: the same for every column without values of a leaf."""
-    return thrift.part(
-        [
-            leaf.thrift_type,
-            thrift.several(2, thrift.I32, [thrift.zigzag(encoding) for encoding in encodings]),
-            leaf.thrift_path,
-            thrift.integer(4, codec),
-            thrift.long(5, slots),
-            thrift.long(6, unpacked),
-            thrift.long(7, size),
-        ]
-    )
-
-
-def footer(schema: pa.Schema, groups: Sequence[bytes], rows: int) -> bytes:
+def footer(layout: Layout, groups: Sequence[bytes], rows: int) -> bytes:
     """What ends a file: its metadata, their length and the magic number."""
     metadata = thrift.structure(
         [
             thrift.integer(1, 2),
-            _schema(schema),
+            layout.schema,
             thrift.long(3, rows),
             thrift.several(4, thrift.STRUCT, groups),
             thrift.binary(6, CREATED_BY.encode()),
-            thrift.several(7, thrift.STRUCT, [_BY_TYPE] * len(schema)),
+            layout.orders,
         ]
     )
     return metadata + len(metadata).to_bytes(4, "little") + MAGIC
-
-
-@lru_cache(maxsize=256)
-def _schema(schema: pa.Schema) -> thrift.Field:
-    """Field 2 of FileMetaData."""
-    return thrift.several(2, thrift.STRUCT, list(_elements(schema)))
 
 
 def _elements(schema: pa.Schema) -> Iterator[bytes]:

@@ -176,12 +176,12 @@ def no_differences(value: int, count: int) -> bytes:
 
 
 @njit(cache=True, nogil=True)
-def plain(data: Bytes, starts: Integers, lengths: Integers, rows: Integers, prefix: bool, out: Bytes) -> Any:
+def plain(data: Bytes, starts: Integers, ends: Integers, rows: Integers, prefix: bool, out: Bytes) -> Any:
     """The values of some rows end to end, each behind its length in four bytes where `prefix`."""
     source, to, readable = np.int64(data.ctypes.data), np.int64(out.ctypes.data), data.size
     begun = to
     for row in rows:
-        first, size = starts[row], lengths[row]
+        first, size = starts[row], np.int64(ends[row] - starts[row])
         if prefix:
             put_int(to, size)
             to += _LENGTH

@@ -10,23 +10,19 @@ from typing import Final
 
 Field = tuple[int, int, bytes]
 
-_TRUE, _FALSE, _BYTE, _I16, I32, _I64, BINARY, _LIST, STRUCT = 1, 2, 3, 4, 5, 6, 8, 9, 12
+_TRUE, _FALSE, _BYTE, _I16, I32, I64, BINARY, LIST, STRUCT = 1, 2, 3, 4, 5, 6, 8, 9, 12
 STOP: Final = b"\0"
 _SHORT_LIST: Final = 15
 _LONGEST_STEP: Final = 15
-_SINGLE: Final = tuple(bytes([number]) for number in range(0x80))
+_BYTES: Final = tuple(bytes([number]) for number in range(0x100))
+_NEXT_I32, _NEXT_I64 = _BYTES[1 << 4 | I32], _BYTES[1 << 4 | I64]
 
 
 def varint(number: int) -> bytes:
     """A whole number that is not negative, seven bits a byte, the lowest first."""
-    if number < len(_SINGLE):
-        return _SINGLE[number]
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    if number < 0x80:
+        return _BYTES[number]
+    return _BYTES[number & 0x7F | 0x80] + varint(number >> 7)
 
 
 def zigzag(number: int) -> bytes:
@@ -56,7 +52,7 @@ def integer(number: int, value: int) -> Field:
 
 def long(number: int, value: int) -> Field:
     """A field of 64 bits."""
-    return number, _I64, zigzag(value)
+    return number, I64, zigzag(value)
 
 
 def flag(number: int, value: bool) -> Field:
@@ -74,11 +70,21 @@ def inner(number: int, value: bytes) -> Field:
     return number, STRUCT, value
 
 
+def integers(*values: int) -> bytes:
+    """Fields of 32 bits, each with the number that follows on that of the one before."""
+    return b"".join([_NEXT_I32 + zigzag(value) for value in values])
+
+
+def longs(*values: int) -> bytes:
+    """The same of 64 bits."""
+    return b"".join([_NEXT_I64 + zigzag(value) for value in values])
+
+
 def several(number: int, kind: int, items: Sequence[bytes]) -> Field:
     """A field that is a list of I32 (as zigzag), BINARY (as text) or STRUCT."""
     size = len(items)
     head = bytes([size << 4 | kind]) if size < _SHORT_LIST else bytes([0xF0 | kind]) + varint(size)
-    return number, _LIST, head + b"".join(items)
+    return number, LIST, head + b"".join(items)
 
 
 def structure(fields: Iterable[Field]) -> bytes:
@@ -91,10 +97,12 @@ def part(fields: Iterable[Field], before: int = 0) -> bytes:
     out = bytearray()
     for number, kind, value in fields:
         step = number - before
-        if step <= _LONGEST_STEP:
-            out.append(step << 4 | kind)
-        else:
-            out += bytes([kind]) + zigzag(number)
+        out += head(step, kind) if step <= _LONGEST_STEP else bytes([kind]) + zigzag(number)
         out += value
         before = number
     return bytes(out)
+
+
+def head(step: int, kind: int) -> bytes:
+    """What stands before the value of a field whose number is so much higher (up to 15) than that of the one before."""
+    return _BYTES[step << 4 | kind]

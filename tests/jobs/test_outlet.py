@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.errors import TransientError
-from connectors.storage import open_store
+from connectors.storage import Content, open_store
 from jobs.outlet import AT_ONCE, Outlet, Uploads
 
 SCHEMA = pa.schema([pa.field("value", pa.int64())])
@@ -31,7 +31,7 @@ def test_every_part_is_in_the_store_when_the_outlet_is_closed(tmp_path: Path) ->
 class Refusing:
     """A store that takes nothing."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         raise TransientError("STORE_BUSY", key)
 
 
@@ -42,7 +42,7 @@ class Slow:
         self.answer = threading.Event()
         self.keys: list[str] = []
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         self.keys.append(key)
         assert self.answer.wait(60)
 

@@ -110,10 +110,10 @@ def test_a_row_group_ends_at_the_row_that_fills_it_with_bytes(monkeypatch):
     monkeypatch.setattr(parts, "GROUP_BYTES", 100)
     lengths = [10, 0, 89, 1, 5, 200, 3]
     rows = pa.table({"raw": [b"x" * length for length in lengths]})
-    assert parts.group_rows(rows, last=False) == 4
-    assert parts.group_rows(rows.slice(4), last=False) == 2
-    assert parts.group_rows(rows.slice(6), last=False) == 0
-    assert parts.group_rows(rows.slice(6), last=True) == 1
+    assert parts.group_rows(rows, 308, last=False) == 4
+    assert parts.group_rows(rows.slice(4), 308, last=False) == 2
+    assert parts.group_rows(rows.slice(6), 308, last=False) == 0
+    assert parts.group_rows(rows.slice(6), 308, last=True) == 1
 
 
 def test_values_in_lists_count_as_bytes_of_their_row():
