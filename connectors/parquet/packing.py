@@ -26,6 +26,7 @@ _MINIBLOCK: Final = BLOCK // MINIBLOCKS
 _WORD: Final = 64
 _LENGTH: Final = 4
 _LEAST_RUN: Final = 8
+_NARROW: Final = 16
 _SLACK: Final = 64
 
 
@@ -68,46 +69,96 @@ def _width_of(number: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _four(at: int, width: int) -> np.uint64:
+    """Four numbers of 32 bits at an address, of which each needs `width` bits (up to 16), end to end."""
+    first, second = load(at), load(at + 8)
+    low, each, half = np.uint64(0xFFFFFFFF), np.uint64(width), np.uint64(32)
+    return (
+        (first & low)
+        | (first >> half) << each
+        | (second & low) << (each + each)
+        | (second >> half) << (each + each + each)
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _narrow_literals(values: int, groups: int, width: int, to: int) -> None:
+    """Writes groups of eight numbers of 32 bits at an address, `width` bits each (up to 16)."""
+    half = np.uint64(4 * width)
+    rest = np.uint64(_WORD) - half
+    for _ in range(groups):
+        low, high = _four(values, width), _four(values + 16, width)
+        store(to, low | high << half if rest else low)
+        store(to + 8, high >> rest if rest else high)
+        values += 32
+        to += width
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _wide_literals(values: Codes, begin: int, end: int, width: int, to: int) -> None:
+    """Writes values[begin:end], `width` bits each (up to 32), and zeros up to a multiple of eight."""
+    held, bits, seven = np.uint64(0), 0, np.uint64(7)
+    stop = to + (end - begin + 7) // 8 * width
+    for i in range(begin, end):
+        held |= np.uint64(values[i]) << np.uint64(bits)
+        bits += width
+        store(to, held)
+        to += bits >> 3
+        held >>= np.uint64(bits) & ~seven
+        bits &= 7
+    store(to, held)
+    for rest in range(to + 8, stop):
+        put_byte(rest, 0)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _literals(values: Codes, begin: int, end: int, width: int, to: int) -> int:
     """Writes values[begin:end] as one run of literals, filled up to a multiple of eight with zeros."""
     groups = (end - begin + 7) // 8
     to = _varint(to, np.uint64(groups << 1 | 1))
-    held, bits, at, seven = np.uint64(0), 0, to, np.uint64(7)
-    for i in range(begin, end):
-        held |= np.uint64(values[i]) << np.uint64(bits)
-        bits += width
-        store(at, held)
-        at += bits >> 3
-        held >>= np.uint64(bits) & ~seven
-        bits &= 7
-    stop = to + groups * width
-    store(at, held)
-    for rest in range(at + 8, stop):
-        put_byte(rest, 0)
-    return stop
+    narrow = (end - begin) // 8 if width <= _NARROW else 0
+    _narrow_literals(np.int64(values.ctypes.data) + 4 * begin, narrow, width, to)
+    if narrow < groups:
+        _wide_literals(values, begin + 8 * narrow, end, width, to + narrow * width)
+    return to + groups * width
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _run_behind(values: Codes, begin: int) -> int:
+    """The first place from `begin` on, a multiple of eight behind it, from which eight values are the same; or the
+    number of all values."""
+    at, n, half = np.int64(values.ctypes.data), values.size, np.uint64(32)
+    for place in range(begin, n - 7, 8):
+        first = load(at + 4 * place)
+        same = first ^ (first >> half | first << half)
+        for word in range(8, 32, 8):
+            same |= first ^ load(at + 4 * place + word)
+        if not same:
+            return place
+    return n
 
 
 @njit(cache=True, nogil=True)
 def runs(values: Codes, width: int, out: Bytes) -> Any:
-    """The hybrid of runs and literals of numbers below 2^width (width up to 32), without a length before it."""
-    to, first, i, n = np.int64(out.ctypes.data), 0, 0, values.size
+    """The hybrid of runs and literals of numbers below 2^width (width up to 32), without a length before it.
+
+    A run has eight values at least, and the literals before it are a multiple of eight.
+    """
+    to, first, n = np.int64(out.ctypes.data), 0, values.size
     begun = to
-    while i < n:
-        value, j = values[i], i + 1
-        while j < n and values[j] == value:
-            j += 1
-        filling = -(i - first) % 8
-        if j - i - filling >= _LEAST_RUN:
-            if i > first:
-                to = _literals(values, first, i + filling, width, to)
-            to = _varint(to, np.uint64((j - i - filling) << 1))
+    while first < n:
+        place = _run_behind(values, first)
+        if place > first:
+            to = _literals(values, first, place, width, to)
+        first = place
+        if place < n:
+            value = values[place]
+            while first < n and values[first] == value:
+                first += 1
+            to = _varint(to, np.uint64((first - place) << 1))
             for byte in range((width + 7) // 8):
                 put_byte(to, (np.int64(value) >> (8 * byte)) & 255)
                 to += 1
-            first = j
-        i = j
-    if n > first:
-        to = _literals(values, first, n, width, to)
     return to - begun
 
 

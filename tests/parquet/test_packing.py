@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
@@ -86,9 +88,42 @@ def differences(values: list[int], narrow: bool) -> bytes:
 
 @st.composite
 def numbers_in_runs(draw: st.DrawFn) -> tuple[int, list[int]]:
-    width = draw(st.integers(1, 17))
+    width = draw(st.integers(1, 31))
     parts = draw(st.lists(st.tuples(st.integers(0, 2**width - 1), st.integers(1, 40)), max_size=30))
     return width, [value for value, count in parts for _ in range(count)]
+
+
+def literals(values: list[int], width: int) -> bytes:
+    groups = -(-len(values) // 8)
+    whole = sum(value << (width * k) for k, value in enumerate(values))
+    return number(groups << 1 | 1) + whole.to_bytes(groups * width, "little")
+
+
+def number(value: int) -> bytes:
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + number(value >> 7)
+
+
+def runs_one_by_one(values: list[int], width: int) -> bytes:
+    """Eight or more of the same are a run, but those that fill what stands before up to a multiple of eight."""
+    out, before = b"", []
+    for value, several in itertools.groupby(values):
+        same = list(several)
+        filling = -len(before) % 8
+        if len(same) - filling < 8:
+            before += same
+            continue
+        before += same[:filling]
+        out += literals(before, width) if before else b""
+        out += number((len(same) - filling) << 1) + value.to_bytes((width + 7) // 8, "little")
+        before = []
+    return out + (literals(before, width) if before else b"")
+
+
+@settings(derandomize=True, max_examples=400, deadline=None)
+@given(numbers_in_runs())
+def test_runs_and_literals_are_those_found_one_by_one(case: tuple[int, list[int]]) -> None:
+    width, values = case
+    assert runs(values, width) == runs_one_by_one(values, width)
 
 
 @settings(derandomize=True, max_examples=400, deadline=None)
