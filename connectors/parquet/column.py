@@ -59,10 +59,6 @@ class _Levels:
             return _sized(_presence(end - begin, valid))
         return _sized(_runs(self.repetition[begin:end], 1)) + _sized(_runs(self.definition[begin:end], 2))
 
-    def places(self) -> Integers:
-        """The slots that hold a value."""
-        return np.arange(self.slots) if self.valid is None else np.flatnonzero(self.valid)
-
     def row_behind(self, slot: int) -> int:
         """The first slot from this one on with which a row begins, or behind the last."""
         if self.repetition is None:
@@ -166,8 +162,8 @@ def _text(levels: _Levels, values: pa.Array, *, repeats: bool, bounded: bool, to
     if found is None:
         bounds = _extremes(values) if bounded else None
         return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans)), bounds=bounds)
-    bounds = _extremes(found.values.take(pa.array(found.firsts))) if bounded else None
-    return _by_dictionary(levels, found, bounds, prefix=True)
+    bounds = _extremes(found.source.take(pa.array(found.rows))) if bounded else None
+    return _by_dictionary(levels, found, bounds)
 
 
 def _extremes(values: pa.Array) -> Bounds:
@@ -182,23 +178,25 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     bounds = _bounds(numbers)
     found = _dictionary(levels, values, spans_of_width(values, 8), prefix=False)
     if found is not None:
-        return _by_dictionary(levels, found, bounds, prefix=False)
+        return _by_dictionary(levels, found, bounds)
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
 
 
 @dataclass(frozen=True)
 class _Dictionary:
-    """firsts: the rows of `values`, an array with these spans, in which the distinct values stand, in order of
-    appearance. indices: which of them each value is, as a page tells it."""
+    """The distinct values of a column in order of appearance: those of some rows of an array.
 
-    values: pa.Array
-    spans: Spans
-    firsts: Integers
+    plain: their bytes, as the dictionary's page tells them. indices: which of them each value is, as a page tells it.
+    """
+
+    source: pa.Array
+    rows: Integers
+    plain: Buffer
     indices: bytes
 
 
-def _by_dictionary(levels: _Levels, found: _Dictionary, bounds: Bounds | None, *, prefix: bool) -> _Body:
-    dictionary = _Page(len(found.firsts), (_plain(found.spans, found.firsts, prefix),))
+def _by_dictionary(levels: _Levels, found: _Dictionary, bounds: Bounds | None) -> _Body:
+    dictionary = _Page(len(found.rows), (found.plain,))
     return _Body(parquet.DICTIONARY, _one_page(levels, found.indices), dictionary, bounds)
 
 
@@ -207,30 +205,33 @@ def _dictionary(
 ) -> _Dictionary | None:
     """The dictionary of a column, None where it would save too little."""
     if told is not None and told.codes is not None:
-        codes, firsts = told.codes, np.arange(len(told.values))
-        source, several = told.values, spans_of(told.values)
+        source, several, codes, rows = told.values, spans_of(told.values), told.codes, np.arange(len(told.values))
     else:
         found = codes_of(spans)
         if found is None:
             return None
-        source, several, (codes, firsts) = values, spans, found
-    count = levels.values
-    if len(firsts) == 1 and count == len(codes):
-        return _Dictionary(source, several, firsts, b"\1" + thrift.varint(count << 1) + b"\0")
-    width = max(int(len(firsts) - 1).bit_length(), 1)
-    each = _PREFIX if prefix else 0
-    whole = _total(levels, spans) + each * count
-    if _total_of(several, firsts) + each * len(firsts) + width * count // 8 > _REPEATING * whole:
+        source, several, (codes, rows) = values, spans, found
+    plain, count = _plain(several, rows, prefix=prefix), levels.values
+    if len(rows) == 1 and count == len(codes):
+        return _Dictionary(source, rows, plain, b"\1" + thrift.varint(count << 1) + b"\0")
+    width = max(int(len(rows) - 1).bit_length(), 1)
+    otherwise = _total(levels, spans) + (_PREFIX if prefix else 0) * count
+    if len(plain) + width * count // 8 > _REPEATING * otherwise:
         return None
     indices = bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
-    return _Dictionary(source, several, firsts, indices)
+    return _Dictionary(source, rows, plain, indices)
 
 
 def _length_pages(levels: _Levels, spans: Spans) -> Iterator[_Page]:
     """Pages of the lengths of values and, behind them, the values."""
-    rows = np.arange(len(spans)) if levels.values == len(spans) else np.flatnonzero(spans.valid)
-    lengths = spans.lengths if len(rows) == len(spans) else spans.lengths[rows]
-    ends, places = np.cumsum(lengths), levels.places()
+    if levels.values == len(spans):
+        rows, lengths = np.arange(len(spans)), spans.lengths
+        ends = np.subtract(spans.ends, spans.starts[0], dtype=np.int64)
+    else:
+        rows = np.flatnonzero(spans.valid)
+        lengths = spans.lengths[rows]
+        ends = np.cumsum(lengths)
+    places = rows if levels.valid is None or levels.repetition is None else np.flatnonzero(levels.valid)
     begin = first = taken = 0
     while begin < levels.slots:
         last = int(np.searchsorted(ends, taken + PAGE_BYTES))
@@ -252,10 +253,9 @@ def _end_to_end(spans: Spans, rows: Integers, size: int) -> Buffer:
     return _plain(spans, rows, prefix=False)
 
 
-def _plain(spans: Spans, rows: Integers, prefix: bool) -> Buffer:
-    room = np.empty(packing.room_of_plain(len(rows), _total_of(spans, rows)), np.uint8)
-    size = packing.plain(spans.data, spans.starts, spans.ends, rows, prefix, room)
-    return room[:size].data
+def _plain(spans: Spans, rows: Integers, *, prefix: bool) -> Buffer:
+    values: npt.NDArray[np.uint8] = packing.plain(spans.data, spans.starts, spans.ends, rows, prefix)
+    return values.data
 
 
 def _total(levels: _Levels, spans: Spans) -> int:
@@ -263,11 +263,6 @@ def _total(levels: _Levels, spans: Spans) -> int:
     if levels.values < len(spans):
         return int(spans.lengths.sum())
     return int(spans.ends[-1]) - int(spans.starts[0])
-
-
-def _total_of(spans: Spans, rows: Integers) -> int:
-    """Bytes of the values of some rows, none of them null."""
-    return int((spans.ends[rows] - spans.starts[rows]).sum())
 
 
 def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:

@@ -227,10 +227,13 @@ def no_differences(value: int, count: int) -> bytes:
 
 
 @njit(cache=True, nogil=True)
-def plain(data: Bytes, starts: Integers, ends: Integers, rows: Integers, prefix: bool, out: Bytes) -> Any:
-    """The values of some rows end to end, each behind its length in four bytes where `prefix`."""
+def plain(data: Bytes, starts: Integers, ends: Integers, rows: Integers, prefix: bool) -> Any:
+    """uint8[bytes]: the values of some rows end to end, each behind its length in four bytes where `prefix`."""
+    total, each = np.int64(0), _LENGTH if prefix else 0
+    for row in rows:
+        total += ends[row] - starts[row] + each
+    out = np.empty(total + VECTOR, np.uint8)
     source, to, readable = np.int64(data.ctypes.data), np.int64(out.ctypes.data), data.size
-    begun = to
     for row in rows:
         first, size = starts[row], np.int64(ends[row] - starts[row])
         if prefix:
@@ -247,12 +250,7 @@ def plain(data: Bytes, starts: Integers, ends: Integers, rows: Integers, prefix:
             for k in range(size):
                 put_byte(to + k, np.int64(data[first + k]))
         to += size
-    return to - begun
-
-
-def room_of_plain(values: int, total: int) -> int:
-    """Bytes that `plain` may write for so many values of so many bytes together."""
-    return values * _LENGTH + total + VECTOR + _SLACK
+    return out[:total]
 
 
 @njit(cache=True, nogil=True)
