@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.words import VECTOR, copy_vector, load, put_byte, put_int, store
+from connectors.kernels.words import VECTOR, copy_vector, int_at, load, put_byte, put_int, store
 from connectors.parquet import thrift
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,6 +25,7 @@ MINIBLOCKS: Final = 4
 _MINIBLOCK: Final = BLOCK // MINIBLOCKS
 _WORD: Final = 64
 _LENGTH: Final = 4
+_NUMBER: Final = 4
 _LEAST_RUN: Final = 8
 _NARROW: Final = 16
 _SLACK: Final = 64
@@ -90,17 +91,17 @@ def _narrow_literals(values: int, groups: int, width: int, to: int) -> None:
         low, high = _four(values, width), _four(values + 16, width)
         store(to, low | high << half if rest else low)
         store(to + 8, high >> rest if rest else high)
-        values += 32
+        values += 8 * _NUMBER
         to += width
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _wide_literals(values: Codes, begin: int, end: int, width: int, to: int) -> None:
-    """Writes values[begin:end], `width` bits each (up to 32), and zeros up to a multiple of eight."""
+def _wide_literals(values: int, count: int, width: int, to: int) -> None:
+    """Writes numbers of 32 bits at an address, `width` bits each (up to 32), and zeros up to a multiple of eight."""
     held, bits, seven = np.uint64(0), 0, np.uint64(7)
-    stop = to + (end - begin + 7) // 8 * width
-    for i in range(begin, end):
-        held |= np.uint64(values[i]) << np.uint64(bits)
+    stop = to + (count + 7) // 8 * width
+    for i in range(count):
+        held |= np.uint64(int_at(values + _NUMBER * i)) << np.uint64(bits)
         bits += width
         store(to, held)
         to += bits >> 3
@@ -112,30 +113,31 @@ def _wide_literals(values: Codes, begin: int, end: int, width: int, to: int) -> 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _literals(values: Codes, begin: int, end: int, width: int, to: int) -> int:
-    """Writes values[begin:end] as one run of literals, filled up to a multiple of eight with zeros."""
-    groups = (end - begin + 7) // 8
+def _literals(values: int, count: int, width: int, to: int) -> int:
+    """Writes numbers of 32 bits at an address as one run of literals, filled up to a multiple of eight with zeros."""
+    groups = (count + 7) // 8
     to = _varint(to, np.uint64(groups << 1 | 1))
-    narrow = (end - begin) // 8 if width <= _NARROW else 0
-    _narrow_literals(np.int64(values.ctypes.data) + 4 * begin, narrow, width, to)
+    narrow = count // 8 if width <= _NARROW else 0
+    _narrow_literals(values, narrow, width, to)
     if narrow < groups:
-        _wide_literals(values, begin + 8 * narrow, end, width, to + narrow * width)
+        _wide_literals(values + 8 * _NUMBER * narrow, count - 8 * narrow, width, to + narrow * width)
     return to + groups * width
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _run_behind(values: Codes, begin: int) -> int:
-    """The first place from `begin` on, a multiple of eight behind it, from which eight values are the same; or the
-    number of all values."""
-    at, n, half = np.int64(values.ctypes.data), values.size, np.uint64(32)
-    for place in range(begin, n - 7, 8):
-        first = load(at + 4 * place)
+def _before_run(values: int, count: int) -> int:
+    """How many numbers of 32 bits at an address, a multiple of eight, stand before eight that are the same; all where
+    none do."""
+    half = np.uint64(32)
+    for place in range(0, count - 7, 8):
+        at = values + _NUMBER * place
+        first = load(at)
         same = first ^ (first >> half | first << half)
         for word in range(8, 32, 8):
-            same |= first ^ load(at + 4 * place + word)
+            same |= first ^ load(at + word)
         if not same:
             return place
-    return n
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -144,20 +146,20 @@ def runs(values: Codes, width: int, out: Bytes) -> Any:
 
     A run has eight values at least, and the literals before it are a multiple of eight.
     """
-    to, first, n = np.int64(out.ctypes.data), 0, values.size
-    begun = to
-    while first < n:
-        place = _run_behind(values, first)
-        if place > first:
-            to = _literals(values, first, place, width, to)
-        first = place
-        if place < n:
-            value = values[place]
-            while first < n and values[first] == value:
-                first += 1
-            to = _varint(to, np.uint64((first - place) << 1))
+    to, at = np.int64(out.ctypes.data), np.int64(values.ctypes.data)
+    begun, end = to, at + _NUMBER * values.size
+    while at < end:
+        before = _before_run(at, (end - at) // _NUMBER)
+        if before:
+            to = _literals(at, before, width, to)
+            at += _NUMBER * before
+        if at < end:
+            value, first = int_at(at), at
+            while at < end and int_at(at) == value:
+                at += _NUMBER
+            to = _varint(to, np.uint64((at - first) // _NUMBER << 1))
             for byte in range((width + 7) // 8):
-                put_byte(to, (np.int64(value) >> (8 * byte)) & 255)
+                put_byte(to, (value >> (8 * byte)) & 255)
                 to += 1
     return to - begun
 
