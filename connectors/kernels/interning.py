@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from connectors.kernels.short_values import GROUP, LONGEST_SHORT, intern_short, probe_after, short
 from connectors.kernels.spans import Spans, place_of, spans_of, spans_of_width, text_array, to_read, validity
 from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
@@ -22,18 +23,14 @@ Words = npt.NDArray[np.uint64]
 
 LONGEST = (1 << 31) - 1
 """Arrow's offsets are int32 where an array is not a large one."""
-PROBE = 8
-"""After one in so many rows it is decided whether values repeat enough."""
 MOSTLY_DISTINCT = 0.9
 _NEVER = 2.0
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 _ROOM = 1 << 10
 """Values that the tables hold at first: few enough that they stay in the processor's nearest cache."""
-_FIRST_PROBE = 1 << 12
 _WORD = 8
 _FIRST, _LAST, _LENGTH, _ADDRESS, _NUMBERS = 0, 1, 2, 3, 4  # of a distinct value: its first and last eight bytes, …
-_GROUP = 256
 _LONG_RUN = 8
 _FIRST_RUNS = 1 << 10
 _STRIDE = 512
@@ -50,7 +47,8 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
         of_runs = (to_read(each[begins]) for each in (spans.starts, spans.ends, spans.valid))
         codes, rows, _ = _intern(data, *of_runs, _NEVER)
         return codes[run_of], begins[rows]
-    codes, rows, worth = _intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
+    intern = intern_short if spans.lengths.max(initial=0) <= LONGEST_SHORT else _intern
+    codes, rows, worth = intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
     return (codes, rows) if worth else None
 
 
@@ -198,21 +196,10 @@ def is_constant(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArra
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _short(at: int, length: int, last: int) -> np.uint64:
-    """A value of fewer than eight bytes as a word. last: the highest address at which eight bytes may be read."""
-    if length == 0:
-        return _EMPTY
-    unwanted = np.uint64(64 - 8 * length)
-    if at <= last:
-        return load(at) << unwanted
-    return (load(at + length - 8) >> unwanted) << unwanted
-
-
-@njit(cache=True, nogil=True, inline="always")
 def _ends(at: int, length: int, last: int) -> tuple[np.uint64, np.uint64]:
     """The first and the last eight bytes of a value; of a shorter one, all of it twice."""
     if length < 8:
-        whole = _short(at, length, last)
+        whole = short(at, length, last)
         return whole, whole
     return load(at), load(at + length - 8)
 
@@ -265,7 +252,7 @@ def _find(
 def _equal(a: int, b: int, length: int, last: int) -> bool:
     """Whether two values of one length, at two addresses, are the same bytes."""
     if length < 8:
-        return bool(_short(a, length, last) == _short(b, length, last))
+        return bool(short(a, length, last) == short(b, length, last))
     for i in range(0, length - 8, 8):
         if load(a + i) != load(b + i):
             return False
@@ -338,17 +325,17 @@ def _intern(
     codes = np.full(n, -1, np.int32)
     table = np.zeros(4 * _ROOM, np.uint64)
     rows, hashes, values = np.empty(_ROOM, np.int64), np.empty(_ROOM, np.uint64), np.empty(_NUMBERS * _ROOM, np.uint64)
-    room = np.empty((_NUMBERS, _GROUP), np.uint64)
-    count, probe = 0, max(_FIRST_PROBE, n // PROBE // _GROUP * _GROUP)
-    for group in range(0, n, _GROUP):
+    room = np.empty((_NUMBERS, GROUP), np.uint64)
+    count, probe = 0, probe_after(n)
+    for group in range(0, n, GROUP):
         if group == probe and count > limit * group:
             return codes, rows[:count], False
-        if count + _GROUP > rows.size:
+        if count + GROUP > rows.size:
             rows, hashes = np.append(rows, np.empty_like(rows)), np.append(hashes, np.empty_like(hashes))
             values = np.append(values, np.empty_like(values))
-        if 2 * (count + _GROUP) > table.size:
+        if 2 * (count + GROUP) > table.size:
             table = _grown(table, hashes, count)
-        stop = min(group + _GROUP, n)
+        stop = min(group + GROUP, n)
         count = _intern_group(
             base,
             last,

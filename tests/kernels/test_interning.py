@@ -28,6 +28,30 @@ def test_distinct_values_stand_in_order_of_appearance(values: list[bytes | None]
     assert told.column(told.values).to_pylist() == column.to_pylist()
 
 
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(st.none() | st.binary(max_size=7), max_size=60), st.integers(1, 40))
+def test_short_values_are_told_apart_as_others_are(values: list[bytes | None], times: int) -> None:
+    column = pa.array([b"first", *values * times], pa.binary())[1:]
+    told = distinct(column)
+    longer = distinct(pa.array([None if v is None else v + b"behind." for v in values * times], pa.binary()))
+    assert told.places().tolist() == longer.places().tolist()
+    assert told.column(told.values).equals(column)
+
+
+@pytest.mark.parametrize("distinct_values", [3, 900, 1_100, 20_000])
+def test_many_short_values_have_the_codes_of_a_dictionary_of_python(distinct_values: int) -> None:
+    numbers = np.random.default_rng(7).integers(0, distinct_values, 60_000)
+    values = [None if n % 11 == 5 else f"{n}" for n in numbers.tolist()]
+    told = distinct(pa.array(values))
+    codes: dict[str, int] = {}
+    for value in values:
+        if value is not None:
+            codes.setdefault(value, len(codes))
+    assert told.codes is not None
+    assert told.values.to_pylist() == list(codes)
+    assert told.codes.tolist() == [-1 if value is None else codes[value] for value in values]
+
+
 def test_a_column_of_many_values_that_hardly_repeat_stays_as_it_is() -> None:
     column = pa.array([None if n % 1000 == 7 else str(n) for n in range(50_000)])
     told = distinct(column)

@@ -17,6 +17,7 @@ KERNELS = {
     "connectors.kernels.interning": ("is_constant", "_runs", "_hashes_differ", "_intern_group", "_gather", "_measured"),
     "connectors.kernels.gather": ("_measure_rows", "_copy_rows"),
     "connectors.kernels.sha256": ("_hash",),
+    "connectors.kernels.short_values": ("_find",),
     "connectors.kernels.numbers": ("_numbers",),
     "connectors.hl7v2.boundaries": ("find_items", "read_headers"),
     "connectors.hl7v2.charsets": ("decide",),
