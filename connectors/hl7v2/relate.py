@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.locate import NAMES, name_code
+from connectors.kernels.gather import is_all
 
 Positions = npt.NDArray[np.int32]
 
@@ -138,20 +139,11 @@ def relate(message: Positions, name: Positions) -> Relations:
 def by_row(segments: Positions, rows: Positions, count: int) -> Positions:
     """int32[count]: the segment of each row, NONE where there is none, of several the first. rows: int32, the row of
     each segment."""
-    if len(rows) == count and _is_range(rows):
+    if is_all(rows, count):
         return segments
     made = np.full(count, NONE, np.int32)
     made[rows[::-1]] = segments[::-1]
     return made
-
-
-@njit(cache=True, nogil=True)
-def _is_range(rows: Positions) -> bool:
-    """Whether the rows are 0, 1, 2, …"""
-    others = 0
-    for i in range(rows.size):
-        others += rows[i] != i
-    return others == 0
 
 
 @njit(cache=True, nogil=True)

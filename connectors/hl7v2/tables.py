@@ -22,7 +22,8 @@ from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.identity import EXPLICIT_NULL
 from connectors.kernels.gather import picked, taken
-from connectors.kernels.numbers import numbers
+from connectors.kernels.numbers import integers, numbers
+from connectors.kernels.spans import number_array
 from connectors.kernels.times import times
 
 Columns = dict[str, pa.Array]
@@ -164,9 +165,8 @@ class _Reader:
             self._unparsed(findings.TIME_INVALID, values, slot, found.bad)
             names = (each.name, f"{each.name}_precision", f"{each.name}_offset")
             return dict(zip(names, found[:3], strict=True))
-        number, bad = numbers(self._segments.text, start, length)
-        if each.kind == "integer":
-            number, bad = _whole(number, bad)
+        parse = integers if each.kind == "integer" else numbers
+        number, bad = parse(self._segments.text, start, length)
         self._unparsed(findings.NUMBER_INVALID, values, slot, bad)
         return {each.name: number}
 
@@ -351,12 +351,4 @@ class _Reader:
 
 def _present(at: npt.NDArray[np.integer]) -> pa.Array:
     """int32, null where it is NONE."""
-    return pa.array(np.asarray(at, np.int32), mask=np.asarray(at) < 0)
-
-
-def _whole(number: pa.DoubleArray, bad: npt.NDArray[np.bool_]) -> tuple[pa.Int64Array, npt.NDArray[np.bool_]]:
-    """Whole numbers of at most 15 digits; another one is bad."""
-    plain = np.nan_to_num(number.fill_null(0).to_numpy())
-    fits = (np.abs(plain) < 1e15) & (plain == np.floor(plain))
-    missing = np.asarray(number.is_null().to_numpy(zero_copy_only=False))
-    return pa.array(np.where(fits, plain, 0).astype(np.int64), mask=missing | ~fits), bad | ~fits
+    return number_array(at.astype(np.int32, copy=False), at >= 0)

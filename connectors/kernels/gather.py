@@ -19,6 +19,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from connectors.errors import RecordError
+from connectors.kernels.spans import number_array
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
@@ -217,16 +218,34 @@ def binaries(buf: Bytes, start: Integers, length: Integers, *, empty_is_null: bo
 
 
 @njit(cache=True, nogil=True)
-def picked(values: Numbers, rows: Integers) -> Any:
-    """values[rows] of one dimension, as numpy gives it for rows that there are."""
+def _is_range(rows: Integers) -> bool:
+    """Whether the rows are 0, 1, 2, …"""
+    others = 0
+    for i in range(rows.size):
+        others += rows[i] != i
+    return others == 0
+
+
+def is_all(rows: Integers, count: int) -> bool:
+    """Whether the rows are 0, 1, 2, …, count - 1."""
+    return len(rows) == count and bool(_is_range(rows))
+
+
+@njit(cache=True, nogil=True)
+def _picked(values: Numbers, rows: Integers) -> Any:
+    """values[rows]"""
     out = np.empty(rows.size, values.dtype)
     for i in range(rows.size):
         out[i] = values[rows[i]]
     return out
 
 
+def picked(values: Numbers, rows: Integers) -> Any:
+    """values[rows] of one dimension, as numpy gives it for rows that there are: the array itself, not a copy, where
+    they are all of it in order."""
+    return values if is_all(rows, len(values)) else _picked(values, rows)
+
+
 def taken(values: pa.Array, rows: Integers) -> pa.Array:
     """values[rows], null for a negative row: the array itself, not a copy, where the rows are all of it in order."""
-    if len(rows) == len(values) and np.array_equal(rows, np.arange(len(rows))):
-        return values
-    return values.take(pa.array(rows, mask=rows < 0))
+    return values if is_all(rows, len(values)) else values.take(number_array(rows, rows >= 0))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from connectors.kernels.gather import Bytes, Integers, string_columns
+from connectors.kernels.spans import number_array
 from connectors.kernels.words import AHEAD, prefetch
 
 Booleans = npt.NDArray[np.bool_]
@@ -83,12 +84,37 @@ def numbers(buf: Bytes, start: Integers, length: Integers) -> tuple[pa.DoubleArr
     buf: uint8[size]; start, length: int[n], length -1 null. Returns float64[n], null where the value is null, empty,
     `""` or bad, and bad bool[n]: text that is no NM (thousands separators, exponents, words, units).
     """
+    values, state = _parsed(buf, start, length)
+    return number_array(values, state == FINE), state == BAD
+
+
+def integers(buf: Bytes, start: Integers, length: Integers) -> tuple[pa.Int64Array, Booleans]:
+    """The same for whole numbers of at most 15 digits, as int64[n]: another number is bad."""
+    values, state = _parsed(buf, start, length)
+    whole = np.empty(length.size, np.int64)
+    _whole(values, state, whole)
+    return number_array(whole, state == FINE), state == BAD
+
+
+def _parsed(buf: Bytes, start: Integers, length: Integers) -> tuple[Floats, Bytes]:
+    """The number in each span and its state: NULL, FINE or BAD."""
     values, state = np.empty(length.size, np.float64), np.empty(length.size, np.uint8)
     _numbers(buf, start, length, _POWERS, values, state)
     for r in np.flatnonzero(state == LONG):
         values[r] = float(buf[start[r] : start[r] + length[r]].tobytes())
         state[r] = FINE
-    return pa.array(values, mask=state != FINE), state == BAD
+    return values, state
+
+
+@njit(cache=True, nogil=True)
+def _whole(values: Floats, state: Bytes, whole: npt.NDArray[np.int64]) -> None:
+    """whole[r]: the number if it is whole and below 10^15, else 0; one that is not becomes BAD."""
+    for r in range(values.size):
+        value = values[r]
+        fits = np.abs(value) < 1e15 and value == np.floor(value)
+        whole[r] = np.int64(value) if fits else 0
+        if not fits:
+            state[r] = BAD
 
 
 class StructuredNumbers(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
@@ -34,9 +33,7 @@ class Spans:
     def lengths(self) -> Offsets:
         """int32[n] or int64[n]: the bytes of each value, 0 for a null."""
         lengths: Offsets = np.subtract(self.ends, self.starts)
-        if not self.valid.all():
-            lengths[~self.valid] = 0
-        return lengths
+        return lengths if self.valid.all() else lengths * self.valid
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -94,7 +91,25 @@ def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
     """bool[n]: which rows are not null."""
     if not values.null_count:
         return np.ones(len(values), np.bool_)
-    return np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), np.bool_)
+    bits = values.buffers()[0]
+    if bits is None:  # of the type null
+        return np.zeros(len(values), np.bool_)
+    end = values.offset + len(values)
+    return np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")[values.offset :].view(np.bool_)
+
+
+def bitmap(valid: npt.NDArray[np.bool_]) -> pa.Buffer | None:
+    """Arrow's bits of the rows that are not null; None where all are."""
+    return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+def number_array(
+    values: npt.NDArray[np.number[Any]], valid: npt.NDArray[np.bool_], kind: pa.DataType | None = None
+) -> pa.Array:
+    """The numbers themselves, no copy, as an array of their type or of a `kind` as wide; null where not valid."""
+    return pa.Array.from_buffers(
+        kind or pa.from_numpy_dtype(values.dtype), len(values), [bitmap(valid), pa.py_buffer(values)]
+    )
 
 
 def place_of(values: pa.Array) -> Hashable:
@@ -105,7 +120,7 @@ def place_of(values: pa.Array) -> Hashable:
 
 def only_where(values: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:
     """The values where kept (bool[n]), null elsewhere: what is left out leaves no byte behind in the buffers."""
-    return values.take(pa.array(np.arange(len(values)), mask=~kept))
+    return values.take(number_array(np.arange(len(values)), kept))
 
 
 def text_array(
@@ -124,7 +139,7 @@ def text_array(
     large = large or int(at[-1]) > np.iinfo(np.int32).max
     kinds = (pa.binary(), pa.large_binary()) if binary else (pa.string(), pa.large_string())
     offsets = pa.py_buffer(at.astype(np.int64 if large else np.int32, copy=False))
-    mask = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
+    mask = None if valid is None else bitmap(valid)
     return pa.Array.from_buffers(kinds[large], len(at) - 1, [mask, offsets, pa.py_buffer(data)])
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from connectors.kernels.gather import Bytes, Integers, strings
+from connectors.kernels.spans import number_array
 from connectors.kernels.words import AHEAD, load, prefetch
 
 Booleans = npt.NDArray[np.bool_]
@@ -241,11 +242,11 @@ def times(buf: Bytes, start: Integers, length: Integers, time_zone: str = "UTC")
         for rows, convert in ((np.flatnonzero(local & ~far), _in_zone), (np.flatnonzero(local & far), _in_far_zone)):
             if rows.size:
                 instants[rows] = convert(instants[rows], time_zone)
-    absent = precisions <= 0
+    valid = precisions > 0
     return Times(
-        pa.array(instants, mask=absent).cast(UTC),
-        pa.array(precisions, mask=absent),
-        pa.array(offsets, mask=offsets == _NO_OFFSET),
+        number_array(instants, valid, UTC),
+        number_array(precisions, valid),
+        number_array(offsets, offsets != _NO_OFFSET),
         precisions < 0,
     )
 

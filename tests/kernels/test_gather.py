@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laid_out import spans_of
 
 from connectors.errors import RecordError
-from connectors.kernels.gather import binaries, string_columns, strings, taken
+from connectors.kernels.gather import binaries, picked, string_columns, strings, taken
 
 VALUES = st.one_of(st.none(), st.text(max_size=40).map(str.encode))
 
@@ -80,3 +80,10 @@ def test_rows_that_are_taken_in_order_are_no_copy() -> None:
     assert taken(values, np.arange(3, dtype=np.int32)) is values
     assert taken(values, np.array([2, -1, 0])).to_pylist() == ["c", None, "a"]
     assert taken(values, np.array([0, 1])).to_pylist() == ["a", None]
+
+
+def test_rows_that_are_picked_in_order_are_no_copy() -> None:
+    values = np.array([5, 6, 7], np.int32)
+    assert picked(values, np.arange(3, dtype=np.int32)) is values
+    assert picked(values, np.array([0, 1], np.int32)).tolist() == [5, 6]
+    assert picked(values, np.array([0, 2, 1], np.int32)).tolist() == [5, 7, 6]

@@ -6,12 +6,13 @@ import re
 import struct
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laid_out import spans_of
 
-from connectors.kernels.numbers import components, numbers, structured_numbers
+from connectors.kernels.numbers import components, integers, numbers, structured_numbers
 
 FORM = re.compile(r"[ \t]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[ \t]*", re.ASCII)
 TEXTS = st.one_of(
@@ -39,6 +40,17 @@ def test_every_number_is_that_of_python_bit_for_bit(texts: list[str]) -> None:
     values, bad = numbers(*spans_of([t.encode() for t in texts]))
     want = [twin(t) for t in texts]
     assert [bits(v) for v in values.to_pylist()] == [bits(v) for v in want]
+    absent = [t.strip(" \t") in ("", '""') for t in texts]
+    assert bad.tolist() == [v is None and not a for v, a in zip(want, absent, strict=True)]
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=20))
+def test_integers_are_the_whole_numbers_of_at_most_15_digits(texts: list[str]) -> None:
+    values, bad = integers(*spans_of([t.encode() for t in texts]))
+    numbers = [twin(t) for t in texts]
+    want = [int(v) if v is not None and v % 1 == 0 and abs(v) < 1e15 else None for v in numbers]
+    assert (values.type, values.to_pylist()) == (pa.int64(), want)
     absent = [t.strip(" \t") in ("", '""') for t in texts]
     assert bad.tolist() == [v is None and not a for v, a in zip(want, absent, strict=True)]
 

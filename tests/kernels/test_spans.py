@@ -1,0 +1,46 @@
+"""Arrays of Arrow as numpy sees them, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.kernels.spans import number_array, only_where, spans_of, validity
+
+TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=9)), max_size=40)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(TEXTS, st.integers(0, 12))
+def test_what_is_valid_and_how_long_it_is(texts: list[str | None], begin: int) -> None:
+    column, rows = pa.array(texts, pa.string())[begin:], texts[begin:]
+    assert validity(column).tolist() == [text is not None for text in rows]
+    assert spans_of(column).lengths.tolist() == [len((text or "").encode()) for text in rows]
+
+
+def test_no_row_of_the_type_null_is_valid() -> None:
+    assert validity(pa.nulls(3)).tolist() == [False] * 3
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)), max_size=40))
+def test_numbers_stay_where_they_are(numbers: list[int | None]) -> None:
+    values = np.array([number or 0 for number in numbers], np.int64)
+    made = number_array(values, np.array([number is not None for number in numbers], np.bool_))
+    made.validate(full=True)
+    assert (made.type, made.to_pylist()) == (pa.int64(), numbers)
+    assert made.buffers()[1].address == values.ctypes.data
+
+
+def test_numbers_take_another_type_of_their_width() -> None:
+    kind = pa.timestamp("us", "UTC")
+    made = number_array(np.zeros(2, np.int64), np.array([True, False]), kind)
+    assert made.equals(pa.array([0, None], kind))
+
+
+def test_what_is_left_out_leaves_no_byte_behind() -> None:
+    column = only_where(pa.array(["secret", "b", None]), np.array([False, True, True]))
+    assert column.to_pylist() == [None, "b", None]
+    assert b"secret" not in column.buffers()[2].to_pybytes()
