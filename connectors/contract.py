@@ -149,6 +149,14 @@ class TableSpec:
         return pa.schema([c.arrow() for c in self.columns])
 
     @cached_property
+    def places(self) -> Mapping[pa.DataType, tuple[int, ...]]:
+        """Of each type, which columns are of it."""
+        made: dict[pa.DataType, list[int]] = {}
+        for place, column in enumerate(self.columns):
+            made.setdefault(column.type, []).append(place)
+        return {kind: tuple(places) for kind, places in made.items()}
+
+    @cached_property
     def empty(self) -> pa.Table:
         """The table without a row."""
         return self.schema.empty_table()

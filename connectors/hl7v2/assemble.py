@@ -8,10 +8,12 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
+from connectors.contract import TableSpec
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
-from connectors.kernels.gather import picked, taken
+from connectors.kernels.gather import is_all, picked, taken
+from connectors.kernels.interning import Distinct
 
 _DIGEST_BYTES = 32
 Made = TypeVar("Made")
@@ -28,6 +30,7 @@ class Assembly:
         self._frame, self._keys = frame, keys
         self._lineages: list[tuple[Positions, dict[str, pa.Array]]] = []
         self._patients: list[tuple[Positions, pa.Array]] = []
+        self._nulls: dict[tuple[pa.DataType, int], pa.Array] = {}
 
     def table(self, name: str, own: Mapping[str, pa.Array], message: Positions, patient: Positions) -> pa.Table:
         """own: the columns that hold any value; the others are null. message, patient: int32[rows], -1 for none."""
@@ -36,27 +39,32 @@ class Assembly:
         columns = {**own, **lineage}
         if spec.patient_key:
             columns[spec.patient_key] = _shared(self._patients, patient, self._patient_keys)
-        absent: dict[pa.DataType, pa.Array] = {}
-        arrays = []
-        for field in spec.schema:
-            array = columns.get(field.name)
-            if array is None:
-                array = absent.get(field.type)
-            if array is None:
-                array = absent[field.type] = pa.nulls(len(message), field.type)
-            arrays.append(array)
+        arrays = self._absent(spec, len(message))
+        for place, column in enumerate(spec.columns):
+            if column.name in columns:
+                arrays[place] = columns[column.name]
         return pa.Table.from_arrays(arrays, schema=spec.schema)
+
+    def _absent(self, spec: TableSpec, rows: int) -> list[pa.Array]:
+        """The columns of a table without any value: for each type one array, that of all tables of so many rows."""
+        arrays: list[pa.Array] = [None] * len(spec.columns)
+        for kind, places in spec.places.items():
+            if (kind, rows) not in self._nulls:
+                self._nulls[kind, rows] = pa.nulls(rows, kind)
+            for place in places:
+                arrays[place] = self._nulls[kind, rows]
+        return arrays
 
     def _patient_keys(self, patient: Positions) -> pa.Array:
         return taken(self._keys, patient)
 
     def _lineage(self, message: Positions) -> dict[str, pa.Array]:
         frame, n = self._frame, len(message)
-        ids = np.ascontiguousarray(frame.record_id[message])
+        ids = frame.record_id if is_all(message, len(frame)) else frame.record_id.take(message, axis=0)
         offsets = np.arange(0, (n + 1) * _DIGEST_BYTES, _DIGEST_BYTES, dtype=np.int32)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(ids)]
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(ids))]
         return {
-            "_object": frame.objects.take(pa.array(picked(frame.object_of, message))),
+            "_object": Distinct(frame.objects, picked(frame.object_of, message)).column(frame.objects),
             "_offset": pa.array(picked(frame.offset, message)),
             "_length": pa.array(picked(frame.raw_ends - frame.raw_starts, message)),
             "_record_id": pa.Array.from_buffers(pa.binary(), n, buffers, 0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 from connectors.hl7v2 import rules
 from connectors.hl7v2.chunk import Segments, Values
 from connectors.hl7v2.locate import Positions, code_name
+from connectors.kernels.interning import spread
 
 CHARSET_ASSUMED: Final = "HL7_CHARSET_ASSUMED"
 NUMBER_INVALID: Final = "HL7_NUMBER_INVALID"
@@ -54,30 +54,22 @@ class Findings:
         if not self.parts:
             return np.empty(0, np.int32), {}
         places = np.concatenate([rows for _, _, rows in self.parts])
-        which = np.repeat(np.arange(len(self.parts)), [len(rows) for _, _, rows in self.parts])
-        order = np.lexsort((which, places))
-        places, which = places[order], pa.array(which[order])
+        part = np.repeat(np.arange(len(self.parts), dtype=np.int32), [len(rows) for _, _, rows in self.parts])
+        order = np.argsort(places, kind="stable")
+        places, which = places[order], part[order]
         severities = {rule.code: rule.severity for rule in rules.rules()}
         codes = [code for code, _, _ in self.parts]
         return places, {
-            "code": _spread(codes, which),
-            "severity": _spread([severities[code] for code in codes], which),
-            "segment": _names(segments.name[places]),
+            "code": spread(codes, which),
+            "severity": spread([severities[code] for code in codes], which),
+            "segment": segment_names(segments.name[places]),
             "segment_index": pa.array(index[places]),
-            "position": _spread([position for _, position, _ in self.parts], which),
-            "stage": _spread([rules.READ] * len(codes), which),
+            "position": spread([position for _, position, _ in self.parts], which),
+            "stage": spread([rules.READ] * len(codes), which),
         }
-
-
-def _spread(values: Sequence[str], which: pa.Array) -> pa.StringArray:
-    return pa.array(values, pa.string()).take(which)
-
-
-def _names(codes: Positions) -> pa.StringArray:
-    distinct, at = np.unique(codes, return_inverse=True)
-    return pa.array([code_name(int(code)) for code in distinct], pa.string()).take(pa.array(at))
 
 
 def segment_names(codes: Positions) -> pa.StringArray:
     """The names of segments, from their numbers."""
-    return _names(codes) if len(codes) else pa.array([], pa.string())
+    distinct, at = np.unique(codes, return_inverse=True)
+    return spread([code_name(int(code)) for code in distinct], at.astype(np.int32))

@@ -11,7 +11,7 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Final
 
@@ -80,7 +80,7 @@ class Slot:
     authority: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The located columns of a table, in the order of the spec, and what is looked for in each kind of segment.
 
@@ -90,10 +90,25 @@ class Layout:
     slots: tuple[Slot, ...]
     sources: Mapping[str, Source]
 
-    @property
+    @cached_property
     def texts(self) -> list[int]:
         """The slots whose values are columns as they stand."""
         return [index for index, slot in enumerate(self.slots) if slot.kind in TEXTS]
+
+    @cached_property
+    def parsed(self) -> list[int]:
+        """The other slots: what they hold becomes times and numbers."""
+        return [index for index, slot in enumerate(self.slots) if slot.kind not in TEXTS]
+
+    @cached_property
+    def authorities(self) -> Mapping[int, npt.NDArray[np.int64]]:
+        """Slots of assigning authorities → those of the identifiers that they are for."""
+        given = {slot.authority for slot in self.slots} - {""}
+        return {
+            index: np.array([i for i, other in enumerate(self.slots) if other.authority == slot.name], np.int64)
+            for index, slot in enumerate(self.slots)
+            if slot.kind == "authority" and slot.name in given
+        }
 
     def slot(self, name: str) -> int:
         """The index of the slot of that name."""

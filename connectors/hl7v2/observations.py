@@ -15,8 +15,10 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category
 from connectors.hl7v2.chunk import Segments, Values
-from connectors.kernels.gather import strings
+from connectors.kernels.gather import picked, strings
+from connectors.kernels.interning import distinct, spread
 from connectors.kernels.numbers import numbers
+from connectors.kernels.spans import validity
 from connectors.kernels.times import times
 
 Booleans = npt.NDArray[np.bool_]
@@ -61,16 +63,23 @@ class _Types:
     """The value types of n rows."""
 
     def __init__(self, column: pa.StringArray) -> None:
-        coded = pc.fill_null(column, "").dictionary_encode()
-        self.codes = np.asarray(coded.indices.to_numpy(), np.int64)
-        self.names: list[str] = [name.strip().upper() for name in coded.dictionary.to_pylist()]
+        told = distinct(column)
+        self.codes = told.places()
+        self.names: list[str] = [(name or "").strip().upper() for name in told.values.to_pylist()]
+
+    def occur(self, *wanted: str) -> bool:
+        """Whether any row's type is one of them."""
+        return not set(wanted).isdisjoint(self.names)
 
     def among(self, *wanted: str) -> Booleans:
         """bool[n]: whether the type is one of them."""
-        return np.array([*(name in wanted for name in self.names), False], np.bool_)[self.codes]
+        of_type = np.array([*(name in wanted for name in self.names), False], np.bool_)
+        rows: Booleans = picked(of_type, self.codes)
+        return rows
 
-    def mapped(self, values: dict[str, str], other: str) -> npt.NDArray[np.object_]:
-        return np.array([*(values.get(name, other) for name in self.names), other], np.object_)
+    def mapped(self, values: dict[str, str], other: str) -> list[str]:
+        """For each name, and last for no type: what it is mapped to."""
+        return [*(values.get(name, other) for name in self.names), other]
 
 
 def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str) -> Typed:
@@ -96,44 +105,45 @@ def _category(types: _Types, columns: dict[str, pa.Array], n: int) -> pa.StringA
     other = Category.FREE_TEXT.value
     names = types.mapped(_categories()["type"], other)
     known = sorted({*names, *_categories()["code"].values()})
-    index = np.array([known.index(name) for name in names], np.int64)[types.codes]
+    index: npt.NDArray[np.int32] = picked(np.array([known.index(name) for name in names], np.int32), types.codes)
     special = _categories()["code"]
     keys, place = pa.array(list(special)), np.array([known.index(name) for name in special.values()])
     for name in ("alternate_code", "code"):
         if name in columns:
-            at = pc.fill_null(pc.index_in(columns[name], keys), -1).to_numpy()
-            if (at >= 0).any():
-                index[at >= 0] = place[at[at >= 0]]
-    return pa.array(known, pa.string()).take(pa.array(index))
+            at = pc.index_in(columns[name], keys)
+            if at.null_count < len(at):
+                rows = np.flatnonzero(validity(at))
+                index[rows] = place[pc.drop_null(at).to_numpy()]
+    return spread(known, index)
 
 
 def _numbers(
     segments: Segments, values: Values, slots: list[int], types: _Types, made: dict[str, pa.Array]
 ) -> Booleans:
     """NM, and SN (comparator ^ number ^ separator ^ second number)."""
-    plain, structured = types.among("NM"), types.among("SN")
-    if not (plain | structured).any() or not values.totals[slots[:4]].any():
-        return np.zeros(len(plain), np.bool_)
-    start, length = values.start[slots[:4]], values.length[slots[:4]]
-    first_start = np.where(structured, start[1], start[0])
-    first_length = np.where(structured, length[1], length[0] * plain)
-    made["value_number"], bad = numbers(segments.text, first_start, first_length)
-    if structured.any():
-        made["value_comparator"] = strings(segments.text, start[0], length[0] * structured)
-        made["value_separator"] = strings(segments.text, start[2], length[2] * structured)
-        made["value_second_number"], also_bad = numbers(segments.text, start[3], length[3] * structured)
-        bad = bad | also_bad
-    return bad
+    if not types.occur("NM", "SN") or not values.totals[slots[:4]].any():
+        return np.zeros(len(types.codes), np.bool_)
+    start, length = values.start[slots[0]], values.length[slots[0]] * types.among("NM")
+    if not types.occur("SN"):
+        made["value_number"], bad = numbers(segments.text, start, length)
+        return bad
+    structured = types.among("SN")
+    parts = [(values.start[slot], values.length[slot] * structured) for slot in slots[:4]]
+    first = np.where(structured, parts[1][0], start), length + parts[1][1]
+    made["value_number"], bad = numbers(segments.text, *first)
+    made["value_comparator"] = strings(segments.text, *parts[0])
+    made["value_separator"] = strings(segments.text, *parts[2])
+    made["value_second_number"], also_bad = numbers(segments.text, *parts[3])
+    return bad | also_bad
 
 
 def _times(
     segments: Segments, values: Values, slot: int, types: _Types, time_zone: str, made: dict[str, pa.Array]
 ) -> Booleans:
     """DT, TS and DTM. A time of day (TM) has no date: it stays text."""
-    rows = types.among(*TIMES)
-    if not rows.any() or not values.totals[slot]:
-        return np.zeros(len(rows), np.bool_)
-    found = times(segments.text, values.start[slot], values.length[slot] * rows, time_zone)
+    if not types.occur(*TIMES) or not values.totals[slot]:
+        return np.zeros(len(types.codes), np.bool_)
+    found = times(segments.text, values.start[slot], values.length[slot] * types.among(*TIMES), time_zone)
     made["value_time"] = found.timestamp
     made["value_time_precision"] = found.precision
     made["value_time_offset"] = found.offset

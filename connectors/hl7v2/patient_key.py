@@ -19,7 +19,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from numba import njit
 
 from connectors.hl7v2 import locate
@@ -27,8 +26,14 @@ from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
-from connectors.kernels.gather import taken
-from connectors.kernels.interning import distinct
+from connectors.kernels.gather import picked, taken
+from connectors.kernels.interning import Distinct, distinct, spread
+from connectors.kernels.spans import spans_of
+
+Booleans = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Slots = npt.NDArray[np.int64]
+Table = npt.NDArray[np.int32]
 
 FIELDS: Final = (2, 3, 4, 18, 19, 20, 21)
 IMPLIED_TYPE: Final = {18: "AN", 19: "SS", 20: "DL"}
@@ -40,6 +45,7 @@ LONGEST: Final = 256
 _NO_KEY: Final = 1 << 20
 _LAST: Final = _NO_KEY - 1
 _UNKNOWN_RANK: Final = 50
+_QUOTE: Final = ord(EXPLICIT_NULL[0])
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,9 @@ class Identifiers:
 
     patient: int32[n], index of the PID segment among those of the chunk. field, repetition: int32[n]. segment:
     int32[n], the PID segment. columns: the located columns of hl7v2_identifiers that are text and hold any value.
-    type, category: text[n]. values: where they stand. chosen: int32[p], the identifier that the patient's key is made
-    of, or -1; an explicit null is chosen last, and no key is made of it. several: bool[p], another one of the same type
-    might have been.
+    type, category: text[n]. values: where they stand. explicit_null: bool[n], the sender says that there is none.
+    chosen: int32[p], the identifier that the patient's key is made of, or -1; an explicit null is chosen last, and no
+    key is made of it. several: bool[p], another one of the same type might have been.
     """
 
     patient: Positions
@@ -61,19 +67,19 @@ class Identifiers:
     type: pa.StringArray
     category: pa.StringArray
     values: Values
+    explicit_null: Booleans
     chosen: Positions
-    several: npt.NDArray[np.bool_]
+    several: Booleans
 
     def keys(self) -> pa.StringArray:
         """text[p]: the key of each patient, null without an identifier."""
         if not len(self.patient) or "identifier" not in self.columns:
             return pa.nulls(len(self.chosen), pa.string())
         authorities = self.columns.get("authority", pa.nulls(len(self.patient), pa.string()))
-        names = taken(self.columns["identifier"], self.chosen)
-        no_value = pc.equal(names, EXPLICIT_NULL)
-        if pc.any(no_value).as_py():
-            names = pc.if_else(no_value, None, names)
-        keys = qualified(distinct(names), taken(authorities, self.chosen))
+        named = self.chosen
+        if self.explicit_null.any():
+            named = np.where(self.explicit_null[named], np.int32(-1), named)
+        keys = qualified(distinct(taken(self.columns["identifier"], named)), taken(authorities, self.chosen))
         return keys.column(keys.values)
 
 
@@ -92,7 +98,8 @@ def find_identifiers(
     default_authority: fills the authorities that are not sent, in place.
     """
     patient, field, repetition, start, end = _repetitions(segments, pids)
-    message = segments.message[pids][patient]
+    segment = picked(pids, patient)
+    message = picked(segments.message, segment)
     spans = Segments(segments.text, start - 4, end, message, message, segments.separators, segments.joined)
     values = find_values(spans, layout, {"CX": np.arange(len(patient), dtype=np.int32)}, message)
     _licences(values, layout, field == LICENCE)
@@ -100,21 +107,21 @@ def find_identifiers(
     columns = texts(spans, values, layout.texts)
     sent = columns.get("type", pa.nulls(len(patient), pa.string()))
     types, category, rank = _classified(sent, field)
-    usable = values.length[layout.slot("identifier")]
-    rank[(usable == 0) | (usable > LONGEST)] = _NO_KEY
     no_value = _explicit_nulls(columns, len(patient))
-    rank[no_value] = _LAST
     chosen, several = np.empty(len(pids), np.int32), np.zeros(len(pids), np.bool_)
-    _choose(patient, rank, chosen, several)
-    several &= ~np.append(no_value, False)[chosen]
-    return Identifiers(patient, field, repetition, pids[patient], columns, types, category, values, chosen, several)
+    _choose(patient, rank, values.length[layout.slot("identifier")], no_value, chosen, several)
+    return Identifiers(patient, field, repetition, segment, columns, types, category, values, no_value, chosen, several)
 
 
-def _explicit_nulls(columns: Mapping[str, pa.Array], count: int) -> npt.NDArray[np.bool_]:
+def _explicit_nulls(columns: Mapping[str, pa.Array], count: int) -> Booleans:
     """bool per identifier: the sender says that there is none."""
     if "identifier" not in columns:
         return np.zeros(count, np.bool_)
-    return np.asarray(pc.fill_null(pc.equal(columns["identifier"], EXPLICIT_NULL), False), dtype=np.bool_)
+    spans = spans_of(columns["identifier"])
+    null: Booleans = spans.lengths == len(EXPLICIT_NULL)
+    for place, character in enumerate(EXPLICIT_NULL):
+        null[null] = spans.data[spans.starts[null] + place] == ord(character)
+    return null
 
 
 def _repetitions(segments: Segments, pids: Positions) -> Positions:
@@ -138,7 +145,7 @@ def _repetitions(segments: Segments, pids: Positions) -> Positions:
         capacity = count
 
 
-def _licences(values: Values, layout: Layout, rows: npt.NDArray[np.bool_]) -> None:
+def _licences(values: Values, layout: Layout, rows: Booleans) -> None:
     """A driver's licence (DLN) is number, issuing state, last day: not the components of CX."""
     if not rows.any():
         return
@@ -155,34 +162,75 @@ def _licences(values: Values, layout: Layout, rows: npt.NDArray[np.bool_]) -> No
 
 def _classified(sent: pa.StringArray, field: Positions) -> tuple[pa.StringArray, pa.StringArray, Positions]:
     """Type (sent, else implied by the field), category and rank (for the key) of each identifier."""
-    implied = np.zeros(max(FIELDS) + 1, np.int8)
-    names = [None, *IMPLIED_TYPE.values()]
-    for number, name in IMPLIED_TYPE.items():
-        implied[number] = names.index(name)
-    types = pc.coalesce(sent, pa.array(names, pa.string()).take(pa.array(implied[field])))
-    coded = pc.fill_null(types, "").dictionary_encode()
-    known = [_types().get(normal, ("patient_id", _UNKNOWN_RANK)) for normal in normalise(coded.dictionary).to_pylist()]
-    codes = coded.indices.to_numpy()
+    told = distinct(sent)
+    implied = np.full(max(FIELDS) + 1, -1, np.int32)
+    implied[list(IMPLIED_TYPE)] = np.arange(len(IMPLIED_TYPE)) + len(told.values)
+    codes = told.places()
+    types, names = sent, told.values
+    if sent.null_count:
+        codes = np.where(codes < 0, implied[field], codes)
+        names = pa.concat_arrays([told.values, pa.array(list(IMPLIED_TYPE.values()), pa.string())])
+        types = Distinct(names, codes).column(names)
+    unknown, absent = ("patient_id", _UNKNOWN_RANK), _types()[""]
+    known = [*(_types().get(name or "", unknown) for name in normalise(names).to_pylist()), absent]
     categories = sorted({category for category, _ in known} | {"relative_id", "ssn"})
-    of_type = np.array([categories.index(category) for category, _ in known], np.int8)
-    category = of_type[codes] if len(codes) else np.empty(0, np.int8)
-    category[(field == MOTHER) & (category != categories.index("ssn"))] = categories.index("relative_id")
-    rank = np.array([rank for _, rank in known], np.int32)[codes] if len(codes) else np.empty(0, np.int32)
+    category: Positions = picked(np.array([categories.index(category) for category, _ in known], np.int32), codes)
+    mothers = np.flatnonzero(field == MOTHER)
+    if len(mothers):
+        category[mothers[category[mothers] != categories.index("ssn")]] = categories.index("relative_id")
     later = np.full(max(FIELDS) + 1, _NO_KEY, np.int32)
-    for place, number in enumerate(KEY_FIELDS):
-        later[number] = 1000 * place
-    return types, pa.array(categories).take(pa.array(category)), rank + later[field]
+    later[list(KEY_FIELDS)] = 1000 * np.arange(len(KEY_FIELDS))
+    rank: Positions = picked(np.array([rank for _, rank in known], np.int32), codes) + picked(later, field)
+    return types, spread(categories, category), rank
 
 
 @njit(cache=True, nogil=True)
-def _choose(patient: Positions, rank: Positions, chosen: Positions, several: npt.NDArray[np.bool_]) -> None:
-    """chosen[p]: the first identifier of patient p with the lowest rank, -1 for none; several[p]: it is not alone."""
+def give_authority(
+    text: Bytes,
+    start: Table,
+    length: Table,
+    authority: int,
+    identifiers: Slots,
+    message: Positions,
+    facility_start: Positions,
+    facility_length: Positions,
+) -> int:
+    """Where any of the slots of identifiers holds a value and that of their authority none, or an explicit null, the
+    sending facility of the row's message becomes the authority. Returns how many bytes were given.
+
+    start, length: int32[slots, rows]. facility_start, facility_length: int32[messages].
+    """
+    starts, lengths, added = start[authority], length[authority], 0
+    for row in range(lengths.size):
+        size, at = lengths[row], starts[row]
+        if size != 0 and (size != 2 or text[at] != _QUOTE or text[at + 1] != _QUOTE):
+            continue
+        for slot in identifiers:
+            if length[slot, row] > 0:
+                starts[row], lengths[row] = facility_start[message[row]], facility_length[message[row]]
+                added += lengths[row]
+                break
+    return added
+
+
+@njit(cache=True, nogil=True)
+def _choose(
+    patient: Positions, rank: Positions, length: Positions, no_value: Booleans, chosen: Positions, several: Booleans
+) -> None:
+    """chosen[p]: the first identifier of patient p with the lowest rank, -1 for none; several[p]: it is not alone.
+
+    rank changes: it is _LAST for an explicit null, and _NO_KEY for one without a length that a key is made of.
+    """
     chosen[:] = -1
     for i in range(patient.size):
-        p = patient[i]
+        if no_value[i]:
+            rank[i] = _LAST
+        elif length[i] <= 0 or length[i] > LONGEST:
+            rank[i] = _NO_KEY
         if rank[i] >= _NO_KEY:
             continue
+        p = patient[i]
         if chosen[p] < 0 or rank[i] < rank[chosen[p]]:
             chosen[p], several[p] = i, False
         elif rank[i] == rank[chosen[p]]:
-            several[p] = True
+            several[p] = not no_value[i]

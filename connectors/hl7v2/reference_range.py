@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from connectors.contract import Category
+from connectors.kernels.interning import distinct
 
 _NUMBER: Final = r"[<>]?=?\s*[-+]?\d{1,6}(?:[.,]\d{1,6})?"
 _RANGE: Final = re.compile(rf"\s*{_NUMBER}(?:\s*(?:-|:|/|to)\s*{_NUMBER})?\s*%?\s*", re.IGNORECASE)
@@ -16,10 +17,11 @@ _RANGE: Final = re.compile(rf"\s*{_NUMBER}(?:\s*(?:-|:|/|to)\s*{_NUMBER})?\s*%?\
 
 def categories(ranges: pa.StringArray) -> pa.StringArray:
     """The category of each range: quantity, or free_text where it holds more than numbers; null where it is null."""
-    distinct = ranges.dictionary_encode()
-    names = [
-        (Category.QUANTITY if _RANGE.fullmatch(text) else Category.FREE_TEXT).value
-        for text in distinct.dictionary.to_pylist()
-    ]
-    taken = pa.array(names, pa.string()).take(distinct.indices)
-    return taken if len(names) else pa.nulls(len(ranges), pa.string())
+    told = distinct(ranges)
+    return told.column(pa.array([_category(text) for text in told.values.to_pylist()], pa.string()))
+
+
+def _category(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return (Category.QUANTITY if _RANGE.fullmatch(text) else Category.FREE_TEXT).value

@@ -17,13 +17,13 @@ from connectors.hl7v2.findings import Findings, segment_names
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import Slot, layout, make_layout, specs
 from connectors.hl7v2.locate import Positions
-from connectors.hl7v2.patient_key import LONGEST, Identifiers, find_identifiers
+from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, give_authority
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
-from connectors.identity import EXPLICIT_NULL
-from connectors.kernels.gather import picked, taken
+from connectors.kernels.gather import is_all, picked, taken
+from connectors.kernels.interning import spread
 from connectors.kernels.numbers import integers, numbers
-from connectors.kernels.spans import number_array
+from connectors.kernels.spans import number_array, validity
 from connectors.kernels.times import times
 
 Columns = dict[str, pa.Array]
@@ -144,15 +144,16 @@ class _Reader:
             own.update(derive(lead))
         return self._assembled(table, own, lead, message)
 
-    def _located(self, values: Values) -> Columns:
-        """The located columns that hold any value."""
+    def _located(self, values: Values, without: Collection[int] = ()) -> Columns:
+        """The located columns that hold any value, but for some slots of texts."""
         self._default_authority(values)
-        return {**self._all_parsed(values), **texts(self._segments, values, values.layout.texts)}
+        wanted = [slot for slot in values.layout.texts if slot not in without]
+        return {**self._all_parsed(values), **texts(self._segments, values, wanted)}
 
     def _all_parsed(self, values: Values) -> Columns:
         """The columns of times and numbers that hold any value."""
         made: Columns = {}
-        for slot in sorted({*range(len(values.layout.slots))} - {*values.layout.texts}):
+        for slot in values.layout.parsed:
             if values.totals[slot]:
                 made.update(self._parsed(values, slot))
         return made
@@ -185,26 +186,12 @@ class _Reader:
 
     def _default_authority(self, values: Values) -> None:
         """Identifiers whose assigning authority is not sent, or an explicit null, get the sending facility for it."""
-        for slot, each in enumerate(values.layout.slots):
-            if each.kind != "authority":
-                continue
-            named = [i for i, other in enumerate(values.layout.slots) if other.authority == each.name]
-            without = (values.length[slot] == 0) | self._explicit_null(values, slot)
-            without &= np.any(values.length[named] > 0, axis=0)
-            rows = np.flatnonzero(without)
-            if len(rows) and self._facility.totals[0]:
-                message = values.message[rows]
-                values.start[slot, rows] = self._facility.start[0, message]
-                values.length[slot, rows] = self._facility.length[0, message]
-                values.totals[slot] += int(self._facility.length[0, message].sum())
-                values.escaped[slot] |= self._facility.escaped[0]
-
-    def _explicit_null(self, values: Values, slot: int) -> npt.NDArray[np.bool_]:
-        """bool per row: the value is two quotes."""
-        null: npt.NDArray[np.bool_] = values.length[slot] == len(EXPLICIT_NULL)
-        start, text, quote = values.start[slot, null], self._segments.text, ord(EXPLICIT_NULL[0])
-        null[null] = (text[start] == quote) & (text[start + 1] == quote)
-        return null
+        for slot, named in values.layout.authorities.items():
+            if values.totals[named].any() and self._facility.totals[0]:
+                given, facility = (values.start, values.length), (self._facility.start[0], self._facility.length[0])
+                added = give_authority(self._segments.text, *given, slot, named, values.message, *facility)
+                values.totals[slot] += added
+                values.escaped[slot] |= added > 0 and self._facility.escaped[0]
 
     # What is derived
 
@@ -213,9 +200,9 @@ class _Reader:
         offsets = np.empty(len(frame) + 1, np.int32)
         out = np.empty(5 * len(segments.name), np.uint8)
         locate.write_structures(segments.message, segments.name, offsets, out)
-        self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[frame.charset_assumed])
+        self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[np.flatnonzero(frame.charset_assumed)])
         return {
-            "charset": pa.array(charsets.NAMES, pa.string()).take(pa.array(frame.charset)),
+            "charset": spread(charsets.NAMES, frame.charset.astype(np.int32)),
             "structure": pa.Array.from_buffers(
                 pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
             ),
@@ -235,6 +222,11 @@ class _Reader:
         return np.append(places, np.int32(NONE))
 
     @cached_property
+    def _pid_in_each_row(self) -> bool:
+        """Whether the rows of hl7v2_patients are the PID segments."""
+        return is_all(self._patient_of_row[:-1], len(self._of_kind["PID"]))
+
+    @cached_property
     def _assembly(self) -> Assembly:
         return Assembly(self._frame, self._keys)
 
@@ -245,28 +237,27 @@ class _Reader:
 
     def _patient_columns(self, lead: Positions) -> Columns:
         found, pids = self._identifiers, self._of_kind["PID"]
-        self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[np.asarray(self._keys.is_null())])
-        self._findings.add(findings.PATIENT_ID_SEVERAL, "PID-3", pids[found.several])
-        message = self._segments.message[pids]
-        another = np.flatnonzero((message[1:] == message[:-1]) & (np.append(True, message[1:] != message[:-1])[:-1]))
-        self._findings.add(findings.PATIENT_SEVERAL, "PID", pids[another + 1])
-        place = self._patient_of_row[:-1]
+        self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[np.flatnonzero(~validity(self._keys))])
+        self._findings.add(findings.PATIENT_ID_SEVERAL, "PID-3", pids[np.flatnonzero(found.several)])
+        message = picked(self._segments.message, pids)
+        another = np.flatnonzero(message[1:] == message[:-1]) + 1
+        self._findings.add(findings.PATIENT_SEVERAL, "PID", pids[another[np.diff(another, prepend=-1) > 1]])
         if not len(pids) or not len(found.patient):
             return {}
-        chosen = np.where(place >= 0, found.chosen[place], NONE)
+        chosen = found.chosen
+        if not self._pid_in_each_row:
+            place = self._patient_of_row[:-1]
+            chosen = np.where(place >= 0, chosen[place], np.int32(NONE))
         columns = {**found.columns, "type": found.type}
         names = {"patient_id": "identifier", "patient_id_authority": "authority", "patient_id_type": "type"}
         return {own: taken(columns[name], chosen) for own, name in names.items() if name in columns}
 
     def _identifier_table(self) -> pa.Table:
         found = self._identifiers
-        fields = np.unique(found.field)
         own = {
             **self._all_parsed(found.values),
             **found.columns,
-            "position": pa.array([f"PID-{field}" for field in fields], pa.string()).take(
-                pa.array(np.searchsorted(fields, found.field))
-            ),
+            "position": spread([f"PID-{field}" for field in range(max(FIELDS) + 1)], found.field),
             "repetition": pa.array(found.repetition),
             "type": found.type,
             "category": found.category,
@@ -276,9 +267,11 @@ class _Reader:
     def _order_columns(self, lead: Positions) -> Columns:
         own: Columns = {}
         for kind, name in (("ORC", "orc_index"), ("OBR", "obr_index")):
-            at = np.full(len(lead), NONE, np.int32)
-            at[self._relations.row[self._of_kind[kind]]] = self._relations.index[self._of_kind[kind]]
-            own[name] = _present(at)
+            segments = self._of_kind[kind]
+            if len(segments):
+                at = np.full(len(lead), NONE, np.int32)
+                at[self._relations.row[segments]] = self._relations.index[segments]
+                own[name] = _present(at)
         return own
 
     @cached_property
@@ -286,8 +279,16 @@ class _Reader:
         """The place in its message of the first segment of each order, and NONE behind them for no order."""
         return np.append(self._relations.index[self._lead(ORDERS)], NONE).astype(np.int32)
 
-    def _order_of(self, lead: Positions) -> pa.Array:
-        return _present(picked(self._order_index, picked(self._relations.order, lead)))
+    def _order_of(self, lead: Positions) -> Columns:
+        if not len(self._lead(ORDERS)):
+            return {}
+        return {"order_index": _present(picked(self._order_index, picked(self._relations.order, lead)))}
+
+    def _specimen_of(self, lead: Positions) -> Columns:
+        if not len(self._of_kind["SPM"]):
+            return {}
+        specimen = picked(self._relations.specimen, lead)
+        return {"specimen_index": _present(np.where(specimen >= 0, self._relations.index[specimen], NONE))}
 
     def _observation_columns(self, values: Values, lead: Positions) -> Columns:
         obx = {"OBX": values.sources["OBX"]} if "OBX" in values.sources else {}
@@ -295,24 +296,24 @@ class _Reader:
             if values.totals[slot] and not each.positions[0].startswith("OBX"):
                 values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
         own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
-        derived = observations.typed(self._segments, values, texts(self._segments, values, own), self._time_zone)
+        telling = texts(self._segments, values, own)
+        derived = observations.typed(self._segments, values, telling, self._time_zone)
         value = values.layout.slot("value")
         self._unparsed(findings.NUMBER_INVALID, values, value, derived.bad_number)
         self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
         self._reports = lead[derived.report] if obx else lead[:0]
-        specimen = picked(self._relations.specimen, lead)
-        located = self._located(values)
+        located = {**self._located(values, without=own), **telling}
         if "reference_range" in located:
             located["reference_range_category"] = reference_range.categories(located["reference_range"])
         return {
             **located,
             **derived.columns,
-            "order_index": self._order_of(lead),
-            "specimen_index": _present(np.where(specimen >= 0, self._relations.index[specimen], NONE)),
+            **self._order_of(lead),
+            **self._specimen_of(lead),
         }
 
     def _pharmacy_columns(self, lead: Positions) -> Columns:
-        return {**self._segment_name(lead), "order_index": self._order_of(lead)}
+        return {**self._segment_name(lead), **self._order_of(lead)}
 
     def _segment_name(self, lead: Positions) -> Columns:
         return {"segment": segment_names(self._segments.name[lead])}
@@ -328,7 +329,7 @@ class _Reader:
             **self._segment_name(lead),
             "parent_segment": names.take(pa.array(np.arange(len(lead)), mask=~has)),
             "parent_index": _present(np.where(has, self._relations.index[parent], NONE)),
-            "order_index": self._order_of(lead),
+            **self._order_of(lead),
         }
 
     def _finding_table(self) -> pa.Table:
@@ -345,8 +346,9 @@ class _Reader:
 
     def _patient(self, lead: Positions) -> Positions:
         """The place of the PID segment that each of some segments belongs to, NONE for none."""
-        patient: Positions = picked(self._patient_of_row, picked(self._relations.patient, lead))
-        return patient
+        row: Positions = picked(self._relations.patient, lead)
+        place: Positions = row if self._pid_in_each_row else picked(self._patient_of_row, row)
+        return place
 
 
 def _present(at: npt.NDArray[np.integer]) -> pa.Array:

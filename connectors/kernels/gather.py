@@ -23,7 +23,7 @@ from connectors.kernels.spans import number_array
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
-Numbers = npt.NDArray[np.integer[Any]]
+Numbers = npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
 
 VECTOR = 16
 LONGEST_COLUMN = (1 << 31) - 1  # Arrow's string offsets are int32

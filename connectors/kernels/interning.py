@@ -99,6 +99,12 @@ def distinct(values: pa.Array) -> Distinct:
     return Distinct(_copied(spans, rows.astype(np.int32), values.type), codes)
 
 
+def spread(names: Sequence[str], codes: Codes) -> pa.StringArray:
+    """The column whose row i holds names[codes[i]], null for -1."""
+    values = pa.array(names, pa.string())
+    return Distinct(values, codes).column(values)
+
+
 def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
     """int32[n]: which distinct row several columns of n rows make together, in order of appearance; and the row in
     which each stands first. A null is a value like another."""

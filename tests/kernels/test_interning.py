@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.interning import all_distinct, combinations, distinct, is_constant
+from connectors.kernels.interning import all_distinct, combinations, distinct, is_constant, spread
 from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -66,6 +66,12 @@ def test_what_is_made_of_distinct_values_may_be_of_any_type_and_null(made: pa.Ar
     told = distinct(pa.array(["a", "b", None, "a"]))
     first, second = made.to_pylist()
     assert told.column(made).to_pylist() == [first, second, None, first]
+
+
+def test_names_are_spread_over_rows() -> None:
+    codes = np.array([1, 0, -1, 1], np.int32)
+    assert spread(["a", "long" * 9], codes).equals(pa.array(["long" * 9, "a", None, "long" * 9]))
+    assert spread(["a"], codes[:0]).equals(pa.array([], pa.string()))
 
 
 def test_columns_are_equal_where_values_and_rows_are() -> None:
