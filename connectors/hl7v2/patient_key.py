@@ -125,6 +125,7 @@ def _explicit_nulls(columns: Mapping[str, pa.Array], count: int) -> Booleans:
 
 
 def _repetitions(segments: Segments, pids: Positions) -> Positions:
+    """int32[5, n]: patient, field, repetition, start and end of each identifier."""
     wanted = np.zeros(max(FIELDS) + 1, np.bool_)
     wanted[list(FIELDS)] = True
     capacity = 4 * len(pids) + 16
@@ -141,7 +142,7 @@ def _repetitions(segments: Segments, pids: Positions) -> Positions:
             found,
         )
         if count <= capacity:
-            return np.ascontiguousarray(found[:, :count])
+            return found[:, :count]
         capacity = count
 
 
@@ -185,32 +186,21 @@ def _classified(sent: pa.StringArray, field: Positions) -> tuple[pa.StringArray,
 
 
 @njit(cache=True, nogil=True)
-def give_authority(
-    text: Bytes,
-    start: Table,
-    length: Table,
-    authority: int,
-    identifiers: Slots,
-    message: Positions,
-    facility_start: Positions,
-    facility_length: Positions,
-) -> int:
-    """Where any of the slots of identifiers holds a value and that of their authority none, or an explicit null, the
-    sending facility of the row's message becomes the authority. Returns how many bytes were given.
-
-    start, length: int32[slots, rows]. facility_start, facility_length: int32[messages].
-    """
-    starts, lengths, added = start[authority], length[authority], 0
+def without_authority(text: Bytes, start: Table, length: Table, authority: int, identifiers: Slots) -> Positions:
+    """The rows in which one of the slots of identifiers holds a value, and that of their authority none or an explicit
+    null. start, length: int32[slots, rows]."""
+    starts, lengths = start[authority], length[authority]
+    rows, count = np.empty(lengths.size, np.int32), 0
     for row in range(lengths.size):
         size, at = lengths[row], starts[row]
         if size != 0 and (size != 2 or text[at] != _QUOTE or text[at + 1] != _QUOTE):
             continue
         for slot in identifiers:
             if length[slot, row] > 0:
-                starts[row], lengths[row] = facility_start[message[row]], facility_length[message[row]]
-                added += lengths[row]
+                rows[count] = row
+                count += 1
                 break
-    return added
+    return rows[:count]
 
 
 @njit(cache=True, nogil=True)

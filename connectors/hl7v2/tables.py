@@ -17,7 +17,7 @@ from connectors.hl7v2.findings import Findings, segment_names
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import Slot, layout, make_layout, specs
 from connectors.hl7v2.locate import Positions
-from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, give_authority
+from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, without_authority
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.kernels.gather import is_all, picked, taken
@@ -187,11 +187,15 @@ class _Reader:
     def _default_authority(self, values: Values) -> None:
         """Identifiers whose assigning authority is not sent, or an explicit null, get the sending facility for it."""
         for slot, named in values.layout.authorities.items():
-            if values.totals[named].any() and self._facility.totals[0]:
-                given, facility = (values.start, values.length), (self._facility.start[0], self._facility.length[0])
-                added = give_authority(self._segments.text, *given, slot, named, values.message, *facility)
-                values.totals[slot] += added
-                values.escaped[slot] |= added > 0 and self._facility.escaped[0]
+            if not values.totals[named].any():
+                continue
+            rows = without_authority(self._segments.text, values.start, values.length, slot, named)
+            if len(rows) and self._facility.totals[0]:
+                message = values.message[rows]
+                values.start[slot, rows] = self._facility.start[0, message]
+                values.length[slot, rows] = self._facility.length[0, message]
+                values.totals[slot] += int(self._facility.length[0, message].sum())
+                values.escaped[slot] |= self._facility.escaped[0]
 
     # What is derived
 
