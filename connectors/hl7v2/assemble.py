@@ -49,10 +49,11 @@ class Assembly:
         """The columns of a table without any value: for each type one array, that of all tables of so many rows."""
         arrays: list[pa.Array] = [None] * len(spec.columns)
         for kind, places in spec.places.items():
-            if (kind, rows) not in self._nulls:
-                self._nulls[kind, rows] = pa.nulls(rows, kind)
+            absent = self._nulls.get((kind, rows))
+            if absent is None:
+                absent = self._nulls[kind, rows] = pa.nulls(rows, kind)
             for place in places:
-                arrays[place] = self._nulls[kind, rows]
+                arrays[place] = absent
         return arrays
 
     def _patient_keys(self, patient: Positions) -> pa.Array:

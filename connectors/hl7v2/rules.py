@@ -106,14 +106,20 @@ def validate(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     if messages is None:
         return result
     messages = messages.combine_chunks()
-    read = None if findings is None else findings.filter(pc.equal(findings["stage"], READ)).combine_chunks()
+    read = None if findings is None else _of_reading(findings)
     read_rows = np.empty(0, np.int64) if read is None else rows_of(read, messages)
-    unparsed = _positions(read, read_rows)
-    found = _concat([_structure(messages), *_required(tables, messages, unparsed)])
+    found = _concat([_structure(messages), *_required(tables, messages, read, read_rows)])
     result[MESSAGES] = _scored(messages, read, read_rows, found)
     if read is not None:
         result[FINDINGS] = _merged(read, read_rows, _table(found, messages, read.schema), found.rows)
     return result
+
+
+def _of_reading(findings: pa.Table) -> pa.Table:
+    """The findings of stage `read`."""
+    of_reading = pc.equal(findings["stage"], READ)
+    every = pc.all(of_reading, skip_nulls=False).as_py()
+    return (findings if every else findings.filter(of_reading)).combine_chunks()
 
 
 def envelope_findings(envelopes: pa.Table) -> pa.Table:
@@ -162,7 +168,9 @@ def _spread(codes: Rows, distinct: Sequence[tuple[tuple[str, str, int], ...]], k
     return _Found(rows, which, segments, np.array([index for _, _, index in flat], np.int64)[chosen])
 
 
-def _required(tables: Mapping[str, pa.Table], messages: pa.Table, unparsed: Mapping[str, Rows]) -> list[_Found]:
+def _required(
+    tables: Mapping[str, pa.Table], messages: pa.Table, read: pa.Table | None, read_rows: Rows
+) -> list[_Found]:
     """Required fields that are null, unless reading has said already that what stands there does not parse."""
     result = []
     for index, each in enumerate(rules()):
@@ -172,7 +180,7 @@ def _required(tables: Mapping[str, pa.Table], messages: pa.Table, unparsed: Mapp
             continue
         rows = absent if each.table == MESSAGES else rows_of(table.take(pa.array(absent)), messages)
         known = _indices(table, absent, each)
-        keep = ~np.isin(rows, unparsed.get(each.position, np.empty(0, np.int64))) & (rows < len(messages))
+        keep = ~np.isin(rows, _unparsed(read, read_rows, each.position)) & (rows < len(messages))
         keep &= _of_types(messages, rows, each.types)
         segments = pa.array([each.segment], pa.string()).take(pa.array(np.zeros(keep.sum(), np.int64)))
         result.append(_Found(rows[keep], np.full(keep.sum(), index), segments, known[keep]))
@@ -208,13 +216,13 @@ def _of_types(messages: pa.Table, rows: Rows, types: tuple[str, ...]) -> npt.NDA
     return np.asarray(applies[rows], np.bool_)
 
 
-def _positions(read: pa.Table | None, rows: Rows) -> dict[str, Rows]:
-    """Position → rows of the messages for which reading has a finding there."""
+def _unparsed(read: pa.Table | None, rows: Rows, position: str) -> Rows:
+    """The rows of the messages for which reading has a finding at a position."""
     if read is None or not read.num_rows:
-        return {}
-    coded = _array(read["position"]).dictionary_encode()
-    codes = pc.fill_null(coded.indices, -1).to_numpy()
-    return {name: rows[codes == index] for index, name in enumerate(coded.dictionary.to_pylist())}
+        return np.empty(0, np.int64)
+    there = _array(pc.fill_null(pc.equal(read["position"], position), False))
+    unparsed: Rows = rows[there.to_numpy(zero_copy_only=False).astype(np.bool_)]
+    return unparsed
 
 
 def _scored(messages: pa.Table, read: pa.Table | None, read_rows: Rows, found: _Found) -> pa.Table:

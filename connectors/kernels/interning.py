@@ -12,7 +12,7 @@ import pyarrow as pa
 from numba import njit
 
 from connectors.kernels.short_values import GROUP, LONGEST_SHORT, intern_short, probe_after, short
-from connectors.kernels.spans import Spans, place_of, spans_of, spans_of_width, text_array, to_read, validity
+from connectors.kernels.spans import LONGEST, Spans, place_of, spans_of, spans_of_width, text_array, to_read, validity
 from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
@@ -21,8 +21,6 @@ Codes = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
-LONGEST = (1 << 31) - 1
-"""Arrow's offsets are int32 where an array is not a large one."""
 MOSTLY_DISTINCT = 0.9
 _NEVER = 2.0
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+LONGEST = (1 << 31) - 1
+"""Arrow's offsets are int32 where an array is not a large one."""
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
@@ -65,7 +67,7 @@ def spans_of(values: pa.Array) -> Spans:
 def spans_of_width(values: pa.Array, width: int) -> Spans:
     """The spans of an array whose values are `width` bytes each."""
     last = (len(values) + values.offset) * width
-    kind = _offsets_of(last > np.iinfo(np.int32).max)
+    kind = _offsets_of(last > LONGEST)
     bounds: Offsets = np.arange(values.offset * width, last + 1, width, dtype=kind)
     return _kept(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
 
@@ -136,7 +138,7 @@ def text_array(
 
     Text is not checked to be UTF-8. Offsets beyond 2^31 make a large array, whatever was asked for.
     """
-    large = large or int(at[-1]) > np.iinfo(np.int32).max
+    large = large or int(at[-1]) > LONGEST
     kinds = (pa.binary(), pa.large_binary()) if binary else (pa.string(), pa.large_string())
     offsets = pa.py_buffer(at.astype(np.int64 if large else np.int32, copy=False))
     mask = None if valid is None else bitmap(valid)
