@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +54,8 @@ class Values:
     """Where the values of a table stand: start, length int32[slots, rows], length 0 for none, for absent and
     empty alike, which are null in typed tables; the start of none is any number.
 
-    totals: int64[slots], how many bytes they were when they were found, 0 for a slot without any. escaped: bool[slots],
+    totals: int64[slots], how many bytes they were when they were found, 0 for a slot without any, whose lengths are any
+    numbers too until they are cleared: most slots hold nothing, and are not written at all. escaped: bool[slots],
     whether any holds an escape character. message: int32[rows]. sources: for each source of the layout, the segment
     that each row reads, int32[rows].
     """
@@ -66,6 +67,12 @@ class Values:
     escaped: npt.NDArray[np.bool_]
     message: Positions
     sources: Mapping[str, Positions]
+
+    def clear(self, slots: Iterable[int]) -> None:
+        """Makes the lengths zero of those slots that hold no value."""
+        for slot in slots:
+            if not self.totals[slot]:
+                self.length[slot] = 0
 
     def masked(self, slots: list[int], rows: npt.NDArray[np.bool_]) -> None:
         """Leaves the values of the slots only where rows is true."""
@@ -131,7 +138,7 @@ def find_segments(frame: Frame, *, join: bool = True) -> Segments:
 def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positions], message: Positions) -> Values:
     """The values of a layout: sources gives the segment (or -1) that each row reads, for each source of the layout."""
     slots, rows = len(layout.slots), len(message)
-    start, length = np.empty((slots, rows), np.int32), np.zeros((slots, rows), np.int32)
+    start, length = np.empty((slots, rows), np.int32), np.empty((slots, rows), np.int32)
     totals, escaped = np.zeros(slots, np.int64), np.zeros(slots, np.bool_)
     for name, source in layout.sources.items():
         if name not in sources:

@@ -52,11 +52,11 @@ class Source:
     """What the kernel looks for in one kind of segment.
 
     wholes: int32[w, 2], field and the slot that it fills. parted: int32[p, 3], field and which numbers of the entries
-    are its; both in the order of fields, so that the end of a segment ends them. entries: int32[e, 4], component,
-    subcomponent and slot (component 0 for the whole field, subcomponent 0 for the whole component), and the last
-    component that the field's entries want. places: int32[w + e], the slots.
+    are its; both in the order of fields, so that the end of a segment ends them. entries: int32[e, 3], component,
+    subcomponent and slot (component 0 for the whole field, subcomponent 0 for the whole component), those of a field in
+    the order of where they end. places: int32[w + e], the slots.
     header: the segment is MSH, whose first field is the separator itself. shared: some slot has several positions.
-    fields, parts: one more than the last field, and than the last component or subcomponent.
+    fields: one more than the last field.
     """
 
     name: str
@@ -67,7 +67,6 @@ class Source:
     header: bool
     shared: bool
     fields: int
-    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +229,10 @@ def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int
         if len(wanted) == 1 and not wanted[0][0] and wanted[0][2] not in several:
             wholes.append((field, wanted[0][2]))
             continue
-        last = max(entry[0] for entry in wanted)
-        parted.append((field, 4 * len(entries), 4 * (len(entries) + len(wanted))))
+        parted.append((field, 3 * len(entries), 3 * (len(entries) + len(wanted))))
         wanted.sort(key=lambda entry: (entry[0] or _LAST, entry[1] or _LAST))
-        entries += [(*entry, last) for entry in wanted]
-    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in ((wholes, 2), (parted, 3), (entries, 4))]
-    inner = [part for entry in entries for part in entry[:2]]
+        entries += wanted
+    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in ((wholes, 2), (parted, 3), (entries, 3))]
     return Source(
         name=name.split("@")[0],
         wholes=made[0],
@@ -245,5 +242,4 @@ def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int
         header=name == "MSH",
         shared=any(place[0] in several for place in places),
         fields=1 + max(2, *of_field),
-        parts=1 + max(inner, default=0),
     )

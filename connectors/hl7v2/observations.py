@@ -123,6 +123,7 @@ def _numbers(
     """NM, and SN (comparator ^ number ^ separator ^ second number)."""
     if not types.occur("NM", "SN") or not values.totals[slots[:4]].any():
         return np.zeros(len(types.codes), np.bool_)
+    values.clear(slots[:4])
     start, length = values.start[slots[0]], values.length[slots[0]] * types.among("NM")
     if not types.occur("SN"):
         made["value_number"], bad = numbers(segments.text, start, length)

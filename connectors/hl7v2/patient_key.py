@@ -102,6 +102,7 @@ def find_identifiers(
     message = picked(segments.message, segment)
     spans = Segments(segments.text, start - 4, end, message, message, segments.separators, segments.joined)
     values = find_values(spans, layout, {"CX": np.arange(len(patient), dtype=np.int32)}, message)
+    values.clear(range(len(layout.slots)))
     _licences(values, layout, field == LICENCE)
     default_authority(values)
     columns = texts(spans, values, layout.texts)

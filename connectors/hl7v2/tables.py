@@ -189,6 +189,7 @@ class _Reader:
         for slot, named in values.layout.authorities.items():
             if not values.totals[named].any():
                 continue
+            values.clear([slot, *named])
             rows = without_authority(self._segments.text, values.start, values.length, slot, named)
             if len(rows) and self._facility.totals[0]:
                 message = values.message[rows]

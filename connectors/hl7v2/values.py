@@ -38,7 +38,7 @@ Places = npt.NDArray[np.int64]
 
 ESCAPED: Final = 1
 _TOGETHER: Final = 8
-_ENTRY_NUMBERS: Final = 4
+_ENTRY_NUMBERS: Final = 3
 _FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT = range(5)
 _SEPARATORS: Final = 5
 _AHEAD: Final = 25  # segments from one to the text that is asked for while it is worked on
@@ -80,59 +80,69 @@ def _fields(at: int, end: int, separator: int, escape: int, bounds: int, wanted:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _parts(low: int, high: int, separator: int, bounds: int, count: int) -> None:
-    """Writes at `bounds` (int64[count + 1]) low - 1, and where each of `count` parts between two addresses ends."""
-    put_word(bounds, low - 1)
-    if high - low > BLOCK:
-        for i in range(1, count + 1):
-            end = _first(low, high, separator)
-            put_word(bounds + 8 * i, end)
-            low = min(end + 1, high)
-        return
-    bits, one = equals(low, separator) & below(high - low), np.uint64(1)
-    for at in range(bounds + 8, bounds + 8 * count + 8, 8):
-        put_word(at, min(low + lowest(bits), high))
-        bits &= bits - one
+def _part(low: int, high: int, separator: int, number: int) -> Any:
+    """Where the part of that number, from 1, begins and ends between two addresses: both `high` where it is missing."""
+    end = _first(low, high, separator)
+    for _ in range(number - 1):
+        low = min(end + 1, high)
+        end = _first(low, high, separator)
+    return low, end
 
 
 @njit(cache=True, nogil=True)
-def _note(start: int, length: int, total: int, text: int, before_end: int, end: int, shared: bool) -> None:
-    """The bytes from behind one separator to the next one become the value at the first two addresses, and their number
-    is added at the third.
-
-    Where the slot is shared by several positions, the first value that is not empty stays.
-    """
-    size = max(end - before_end - 1, 0)
-    if shared and (size == 0 or int_at(length)):
-        return
-    put_int(start, before_end + 1 - text)
-    put_int(length, size)
-    put_word(total, word_at(total) + size)
+def _clear(lengths: int, stride: int) -> None:
+    """Writes zero at each row of a slot."""
+    for at in range(lengths, lengths + stride, 4):
+        put_int(at, 0)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _note_parts(
-    targets: int, row: int, stride: int, entries: int, stop: int, low: int, high: int, own: int, bounds: int, inner: int
+def _note(
+    starts: int, lengths: int, total: int, row: int, stride: int, text: int, low: int, high: int, shared: bool
 ) -> None:
+    """The bytes between two addresses, if any, become the value of a row, and their number is added to a total.
+
+    starts, lengths: where the rows of the slot stand; the lengths are cleared before its first value. Where several
+    positions share the slot, the first value that is not empty stays.
+    """
+    size, before = high - low, word_at(total)
+    if size <= 0:
+        return
+    if before == 0:
+        _clear(lengths, stride)
+    if shared and int_at(lengths + 4 * row):
+        return
+    put_int(starts + 4 * row, low - text)
+    put_int(lengths + 4 * row, size)
+    put_word(total, before + size)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _note_parts(targets: int, row: int, stride: int, entries: int, stop: int, low: int, high: int, own: int) -> None:
     """Notes what the entries between two addresses want of the field between two others.
 
-    targets: see _find. The parts of the field are found at once, as many as any entry wants.
+    targets: see _find. The components are gone through once, for their entries are in the same order.
     """
     start, length, totals, text = word_at(targets), word_at(targets + 8), word_at(targets + 16), word_at(targets + 24)
     shared = word_at(targets + 40) != 0
-    limit = _first(low, high, byte_at(own + _REPETITION))
-    _parts(low, limit, byte_at(own + _COMPONENT), bounds, int_at(stop - 4))
+    divider, limit = byte_at(own + _COMPONENT), _first(low, high, byte_at(own + _REPETITION))
+    bits, one, long = equals(low, divider) & below(limit - low), np.uint64(1), limit - low > BLOCK
+    at, end, number = low, _first(low, limit, divider) if long else min(low + lowest(bits), limit), 1
     for entry in range(entries, stop, 4 * _ENTRY_NUMBERS):
         component, subcomponent, slot = int_at(entry), int_at(entry + 4), int_at(entry + 8)
-        at = stride * slot + 4 * row
+        of_start, of_length, total = start + stride * slot, length + stride * slot, totals + 8 * slot
         if component == 0:
-            _note(start + at, length + at, totals + 8 * slot, text, low - 1, high, shared)
+            _note(of_start, of_length, total, row, stride, text, low, high, shared)
             continue
-        before, end = word_at(bounds + 8 * component - 8), word_at(bounds + 8 * component)
+        while number < component and end < limit:
+            at, number, bits = end + 1, number + 1, bits & (bits - one)
+            end = _first(at, limit, divider) if long else min(low + lowest(bits), limit)
+        if number < component:
+            continue
+        begin, behind = at, end
         if subcomponent:
-            _parts(min(before + 1, end), end, byte_at(own + _SUBCOMPONENT), inner, subcomponent)
-            before, end = word_at(inner + 8 * subcomponent - 8), word_at(inner + 8 * subcomponent)
-        _note(start + at, length + at, totals + 8 * slot, text, before, end, shared)
+            begin, behind = _part(at, end, byte_at(own + _SUBCOMPONENT), subcomponent)
+        _note(of_start, of_length, total, row, stride, text, begin, behind, shared)
 
 
 @njit(cache=True, nogil=True)
@@ -140,6 +150,8 @@ def _note_escapes(targets: int, row: int, stride: int, places: int, count: int, 
     """Marks those of `count` slots as ESCAPED whose value in a row holds the escape character."""
     for place in range(places, places + 4 * count, 4):
         slot = int_at(place)
+        if word_at(word_at(targets + 16) + 8 * slot) == 0:
+            continue
         at = stride * slot + 4 * row
         low = word_at(targets + 24) + int_at(word_at(targets) + at)
         high = low + int_at(word_at(targets + 8) + at)
@@ -161,16 +173,15 @@ def _find(
     places: Positions,
     header: bool,
     bounds: Places,
-    parts: Places,
     own: Bytes,
 ) -> None:
     """See find_values. targets: addresses of start, length, totals, text and state, and whether slots are shared.
 
-    bounds, parts, own: room. The caller holds all whose addresses are used.
+    bounds, own: room. The caller holds all whose addresses are used.
     """
     start, length, totals, text, shared = targets[0], targets[1], targets[2], targets[3], targets[5] != 0
     at_targets, at_own, at_bounds = targets.ctypes.data, own.ctypes.data, bounds.ctypes.data
-    at_entries, at_parts, inner = entries.ctypes.data, parts[0].ctypes.data, parts[1].ctypes.data
+    at_entries = entries.ctypes.data
     fields, stride = bounds.size - BLOCK - 2 * _TOGETHER, 4 * segments.size
     at_separators, first_four, fifth = separators.ctypes.data, 0, -1
     for row in range(segments.size):
@@ -199,8 +210,8 @@ def _find(
             if wholes[i, 0] > sent_last:
                 break
             field, slot = at_bounds + 8 * wholes[i, 0], np.int64(wholes[i, 1])
-            to = stride * slot + 4 * row
-            _note(start + to, length + to, totals + 8 * slot, text, word_at(field - 8), word_at(field), shared)
+            to, total = stride * slot, totals + 8 * slot
+            _note(start + to, length + to, total, row, stride, text, word_at(field - 8) + 1, word_at(field), shared)
         for i in range(parted.shape[0]):
             if parted[i, 0] > sent_last:
                 break
@@ -208,7 +219,7 @@ def _find(
             low, high = word_at(field - 8) + 1, word_at(field)
             if high > low:
                 of_field, stop = at_entries + 4 * parted[i, 1], at_entries + 4 * parted[i, 2]
-                _note_parts(at_targets, row, stride, of_field, stop, low, high, at_own, at_parts, inner)
+                _note_parts(at_targets, row, stride, of_field, stop, low, high, at_own)
         if escaped:
             _note_escapes(at_targets, row, stride, places.ctypes.data, places.size, own[_ESCAPE])
 
@@ -228,9 +239,10 @@ def find_values(
 ) -> None:
     """Row r of the slots that a source fills is filled from segment segments[r] (-1: none).
 
-    start, length: int32[slots, rows], lengths zero before the first call; where one stays zero, the start is not
-    written. totals: int64[slots], to which the lengths are added. state: uint8[slots], ESCAPED where a value holds an
-    escape character. Components and subcomponents are those of a field's first repetition.
+    totals: int64[slots], zero before the first call, to which the lengths are added. start, length: int32[slots, rows];
+    the starts are written where there is a value, the lengths of all rows where a slot has any. state: uint8[slots],
+    zero before, ESCAPED where a value holds an escape character. Components and subcomponents are those of a field's
+    first repetition.
     """
     targets = [array.ctypes.data for array in (start, length, totals, text, state)]
     _find(
@@ -246,6 +258,5 @@ def find_values(
         source.places,
         source.header,
         np.empty(source.fields + BLOCK + 2 * _TOGETHER, np.int64),
-        np.empty((2, source.parts), np.int64),
         np.empty(_SEPARATORS, np.uint8),
     )

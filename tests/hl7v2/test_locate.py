@@ -257,3 +257,15 @@ def test_repetitions_are_those_of_split(lines: list[str]) -> None:
     values = [segments.text[a:b].tobytes().decode() for a, b in zip(start, end, strict=True)]
     found = list(zip(patient.tolist(), field.tolist(), repetition.tolist(), values, strict=True))
     assert found == repetitions_twin(lines)
+
+
+def test_the_lengths_of_a_slot_without_a_value_are_zero_once_they_are_cleared() -> None:
+    layout = make_layout([Slot(position, "text", (position,)) for position in ("PID-1", "PID-2", "PID-2.2")])
+    piece = Piece(0, RawObject("/a", 50, 0), [b"MSH|^~\\&|A\rPID|1\rPID|\rPID|22||\r"])
+    (framed,) = frames([piece], ReadOptions())
+    segments = find_segments(framed.frame)
+    own = np.arange(1, 4, dtype=np.int32)
+    values = find_values(segments, layout, {"PID": own}, segments.message[own])
+    values.clear(range(3))
+    assert values.length.tolist() == [[1, 0, 2], [0, 0, 0], [0, 0, 0]]
+    assert values.totals.tolist() == [3, 0, 0]
