@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from connectors.contract import Piece
 from connectors.errors import ClinrayError, RecordError
@@ -38,7 +39,7 @@ class Intake:
         """The pieces that can be had, with the ordinals of the bundle. Raises AccessError."""
         for piece in self._reading.pieces():
             ordinal = self._ordinals[piece.ordinal]
-            yield Piece(ordinal, piece.object, piece.blocks, piece.start, piece.end, piece.before)
+            yield piece if piece.ordinal == ordinal else replace(piece, ordinal=ordinal)
         self._note_failures()
 
     def lost(self, error: ClinrayError) -> PieceLost:

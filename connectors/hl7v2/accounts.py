@@ -103,6 +103,8 @@ class Books:
             self._open,
             rows,
         )
+        if not n:
+            return ENVELOPES.empty_table()
         entry, kind, offset, declared, count = rows[:, :n]
         return pa.table(
             [
@@ -222,13 +224,14 @@ def _account_table(
 ) -> pa.Table:
     n = len(chunk.entries)
     entry, _, reject_records, _, reject_length, _ = columns
-    good = np.flatnonzero(status == READABLE)
-    size, records, quarantined, record_bytes, quarantined_bytes = (np.zeros(n, np.int64) for _ in range(5))
-    size[:] = [e.size if isinstance(e, Skipped) else len(e.data) for e in chunk.entries]
+    size = np.diff(chunk.bounds)
+    for e, each in enumerate(chunk.entries):
+        if isinstance(each, Skipped):
+            size[e] = each.size
+    records, quarantined, record_bytes, quarantined_bytes = np.zeros((4, n), np.int64)
     np.add.at(quarantined, entry, reject_records)
     np.add.at(quarantined_bytes, entry, reject_length)
-    np.add.at(records, chunk.entry_of[good], 1)
-    np.add.at(record_bytes, chunk.entry_of[good], (chunk.ends[good] - chunk.starts[good]) * chunk.scale)
+    _count_messages(status, chunk.entry_of, chunk.starts, chunk.ends, chunk.scale, records, record_bytes)
     return pa.table(
         [
             pa.array([e.piece.ordinal for e in chunk.entries], pa.int32()),
@@ -240,6 +243,23 @@ def _account_table(
         ],
         schema=ACCOUNTS,
     )
+
+
+@njit(cache=True, nogil=True)
+def _count_messages(
+    status: npt.NDArray[np.int8],
+    entry_of: npt.NDArray[np.int32],
+    starts: Offsets,
+    ends: Offsets,
+    scale: int,
+    records: Offsets,
+    record_bytes: Offsets,
+) -> None:
+    """Adds the READABLE messages of each entry to its records, and their bytes to its record_bytes."""
+    for i in range(status.size):
+        if status[i] == READABLE:
+            records[entry_of[i]] += 1
+            record_bytes[entry_of[i]] += (ends[i] - starts[i]) * scale
 
 
 @njit(cache=True, nogil=True)

@@ -50,9 +50,11 @@ def is_terminator(c: int) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_mark(buf: Bytes, at: int, low: int, high: int) -> bool:
-    """Whether buf[at:at + 3] is a UTF-8 byte-order mark and lies within [low, high)."""
-    return at >= low and at + 3 <= high and buf[at] == 0xEF and buf[at + 1] == 0xBB and buf[at + 2] == 0xBF
+def _is_mark(base: int, at: int, low: int, high: int) -> Any:
+    """Whether a UTF-8 byte-order mark stands at place `at` of the buffer at an address, and lies within [low, high)."""
+    if at < low or at + 3 > high:
+        return False
+    return byte_at(base + at) == 0xEF and byte_at(base + at + 1) == 0xBB and byte_at(base + at + 2) == 0xBF
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -88,8 +90,8 @@ def kind_at(buf: Bytes, at: int, low: int, high: int, line_start: int) -> int:
     kind: int = _name_at(buf, at)
     if kind == NONE:
         return NONE
-    behind = at == line_start or (at > low and is_terminator(buf[at - 1])) or _is_mark(buf, at - 3, low, high)
-    if not behind:
+    behind = at == line_start or (at > low and is_terminator(buf[at - 1]))
+    if not behind and not _is_mark(buf.ctypes.data, at - 3, low, high):
         return NONE
     if at + 3 == high:
         return kind if kind >= BTS else NONE
@@ -172,10 +174,9 @@ def content_end(buf: Bytes, start: int, end: int) -> int:
 def _content_end(base: int, start: int, end: int) -> Any:
     """The same of a buffer at an address: an array that is passed on in a loop is counted each time."""
     while end > start:
-        last = byte_at(base + end - 1)
-        if is_terminator(last):
+        if is_terminator(byte_at(base + end - 1)):
             end -= 1
-        elif last == 0xBF and end - 3 >= start and byte_at(base + end - 3) == 0xEF and byte_at(base + end - 2) == 0xBB:
+        elif _is_mark(base, end - 3, start, end):
             end -= 3
         else:
             break
@@ -193,7 +194,7 @@ def text_start(buf: Bytes, start: int, end: int) -> int:
     while start < end:
         if _is_blank(buf[start]):
             start += 1
-        elif _is_mark(buf, start, start, end):
+        elif _is_mark(buf.ctypes.data, start, start, end):
             start += 3
         else:
             break
@@ -206,7 +207,7 @@ def text_end(buf: Bytes, start: int, end: int) -> int:
     while end > start:
         if _is_blank(buf[end - 1]):
             end -= 1
-        elif _is_mark(buf, end - 3, start, end):
+        elif _is_mark(buf.ctypes.data, end - 3, start, end):
             end -= 3
         else:
             break

@@ -78,7 +78,8 @@ class LocalStore:
         self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[bytes]:
         path = self._path(key)
-        with _opened(path) as file:
+        file = _opened(path)
+        try:
             version = _version(_status_of(file, path))
             _expect(path, etag, version)
             while True:
@@ -88,6 +89,8 @@ class LocalStore:
                     return
                 yield block
                 start += len(block)
+        finally:
+            os.close(file)
 
     def get_many(self, objects: Iterable[tuple[str, str | None]], *, concurrency: int = 16) -> Iterator[bytes]:
         """See Store.get_many. One after another: the kernel reads ahead."""
@@ -132,29 +135,27 @@ class LocalStore:
     def _read(self, key: str, start: int, end: int | None, etag: str | None) -> bytes:
         """The bytes from `start` to `end`, or to the end of the file for None."""
         path = self._path(key)
-        with _opened(path) as file:
+        file = _opened(path)
+        try:
             status = _status_of(file, path)
             before = _version(status)
             _expect(path, etag, before)
             stop = status.st_size if end is None else min(end, status.st_size)
-            data = _guarded(path, _between, file, start, stop)
+            data = _guarded(path, _between, file, start, max(start, stop))
             _expect(path, before, _version(os.fstat(file)))
+        finally:
+            os.close(file)
         return data
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
-    """The number of an open file. Not a file object: that costs as much as the reading of a small file."""
+def _opened(path: str) -> int:
+    """The number of an open file. Neither a file object nor a context: these cost as much as reading a small file."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         raise _gone(path) from None
     except OSError as error:
         raise local_error(error, path) from None
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 def _status_of(file: int, path: str) -> os.stat_result:
@@ -171,13 +172,13 @@ def _gone(path: str) -> ObjectChanged:
 
 def _between(file: int, start: int, stop: int) -> bytes:
     """The bytes of a file between two places, fewer where it ends before."""
-    data = os.pread(file, max(0, stop - start), start)
+    data = os.pread(file, stop - start, start)
     if len(data) >= stop - start:
         return data
     several = [data]
     while several[-1]:
         start += len(several[-1])
-        several.append(os.pread(file, max(0, stop - start), start))
+        several.append(os.pread(file, stop - start, start))
     return b"".join(several)
 
 
