@@ -27,7 +27,8 @@ from connectors.contract import RawObject
 from connectors.lake import Draft, Lake, Part, PartWriter
 from connectors.storage.local import LocalStore
 from jobs.inputs import counts, inputs_table, settle
-from jobs.leaves import Leaves, SpanOutcome
+from jobs.leaves import Leaves
+from jobs.outcomes import Packed, SpanOutcome, table_of
 from jobs.plan import Bundle, as_table, bundles, sort
 
 ZONE = "deidentified"
@@ -123,7 +124,7 @@ def stand_ins(folder: Path) -> tuple[Standing, dict[str, Part]]:
 def leaves_of(bundle: Bundle, parts: dict[str, Part]) -> Leaves:
     """What a task would return."""
     identity = bundle.identity
-    spans = tuple(
+    outcomes = table_of(
         SpanOutcome(s.object, 0, None, "written", sha256=bytes(32), read=1, written=1, record_bytes=OBJECT_BYTES)
         for s in bundle.spans
     )
@@ -131,7 +132,7 @@ def leaves_of(bundle: Bundle, parts: dict[str, Part]) -> Leaves:
         Part(t, ZONE, f"{ZONE}/{t}/part-{identity}-00000-{p.sha256[:16]}.zstd.parquet", 1, p.bytes, p.sha256, identity)
         for t, p in parts.items()
     )
-    return Leaves(bundle.index, identity, own, spans, dict.fromkeys(parts, 1))
+    return Leaves(bundle.index, identity, own, Packed.of(outcomes), dict.fromkeys(parts, 1))
 
 
 def commit(lake: Lake, wave: list[Bundle], parts: dict[str, Part], costs: Costs) -> float:

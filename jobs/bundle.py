@@ -12,7 +12,8 @@ from connectors.errors import AccessError, ClinrayError, ConfigError
 from jobs.console import where
 from jobs.group import process_parts
 from jobs.intake import PieceLost
-from jobs.leaves import Failure, Leaves, SpanOutcome, together
+from jobs.leaves import Failure, Leaves, together
+from jobs.outcomes import Packed, SpanOutcome, table_of
 from jobs.passage import Passage
 from jobs.plan import Bundle
 from jobs.work import Known, Work
@@ -49,7 +50,7 @@ def one_by_one(bundle: Bundle, work: Work, known: Known | None, step: Callable[.
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a task: what is raised may hold content
             outcome = SpanOutcome(span.object, span.start, span.end, "deferred", code=UNEXPECTED, place=where(error))
-            several.append(Leaves(bundle.index, alone.identity, (), (outcome,)))
+            several.append(Leaves(bundle.index, alone.identity, (), Packed.of(table_of([outcome]))))
     return together(bundle.index, bundle.identity, several)
 
 

@@ -14,8 +14,9 @@ from connectors.lake.files import read_parquet
 from connectors.lake.quarantine import QUARANTINED, RESOLVED
 from connectors.registry import connector
 from connectors.storage import Store, open_store
-from jobs.leaves import Leaves, SpanOutcome
+from jobs.leaves import Leaves
 from jobs.names import bundle_name
+from jobs.outcomes import Packed, SpanOutcome, table_of
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import Keyring, opened
@@ -47,7 +48,8 @@ def process_parts(bundle: Bundle, work: Work, again: Known | None = None) -> Lea
     for part in parts:
         rows[part.table] = rows.get(part.table, 0) + part.rows
     outcome = _outcome(bundle, kept, checked.left_out)
-    return Leaves(bundle.index, name, parts, (outcome if again is None else _repeated(outcome, records),), rows)
+    outcome = outcome if again is None else _repeated(outcome, records)
+    return Leaves(bundle.index, name, parts, Packed.of(table_of([outcome])), rows)
 
 
 def _spans(records: pa.Table, work: Work, state: str) -> pa.Table:

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.lake import INPUTS
 from connectors.lake.merkle import root
-from jobs.leaves import Leaves, SpanOutcome
+from jobs.leaves import Leaves
+from jobs.outcomes import COUNTED, OUTCOMES, SpanOutcome, by_value, rows_of, table_of, total, whole
 
 
 @dataclass(frozen=True)
 class Settled:
     """A wave of which every object is either whole or left out.
 
-    leaves: without the bundles of objects of which a range was deferred. outcomes: one an object.
+    leaves: without the bundles of objects of which a range was deferred. outcomes: OUTCOMES, a row an object, by uri.
     """
 
     leaves: tuple[Leaves, ...]
-    outcomes: tuple[SpanOutcome, ...]
+    outcomes: pa.Table
 
 
 def settle(leaves: Sequence[Leaves]) -> Settled:
     """One outcome an object. An object of which a range was deferred is deferred, and what its other ranges wrote is
     left out (each range is a bundle of its own, so nothing else goes with it)."""
     ordered = sorted(leaves, key=lambda leaf: leaf.index)
+    found = pa.concat_tables([OUTCOMES.empty_table(), *(leaf.outcomes.table() for leaf in ordered)])
+    one = whole(found)
     split: dict[str, list[SpanOutcome]] = {}
-    for leaf in ordered:
-        for span in leaf.spans:
-            if not span.whole:
-                split.setdefault(span.object.uri, []).append(span)
+    for span in rows_of(found.filter(pc.invert(one))):
+        split.setdefault(span.object.uri, []).append(span)
     deferred = {uri for uri, spans in split.items() if any(s.outcome == "deferred" for s in spans)}
-    kept = tuple(leaf for leaf in ordered if leaf.spans[0].whole or leaf.spans[0].object.uri not in deferred)
-    outcomes = [span for leaf in ordered for span in leaf.spans if span.whole]
-    outcomes += [_joined(spans) for spans in split.values()]
-    return Settled(kept, tuple(sorted(outcomes, key=lambda o: o.object.uri)))
+    kept = tuple(leaf for leaf in ordered if not (deferred and _is_range(leaf, deferred)))
+    if split:
+        found = pa.concat_tables([found.filter(one), table_of(_joined(spans) for spans in split.values())])
+    return Settled(kept, found.sort_by("uri"))
+
+
+def _is_range(leaf: Leaves, uris: Container[str]) -> bool:
+    """Whether a bundle is the range of one of these objects."""
+    first = rows_of(leaf.outcomes.table().slice(0, 1))[0]
+    return not first.whole and first.object.uri in uris
 
 
 def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
@@ -49,55 +55,52 @@ def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
     if lost is not None:
         return SpanOutcome(first.object, 0, None, "deferred", code=lost.code, place=lost.place)
     ordered = sorted(spans, key=lambda s: s.start)
-    total = {name: sum(getattr(s, name) for s in spans) for name in COUNTED}
-    nothing = total["quarantined"] > 0 and total["written"] == 0 and total["duplicate"] == 0
+    added = {name: sum(getattr(s, name) for s in spans) for name in COUNTED}
+    nothing = added["quarantined"] > 0 and added["written"] == 0 and added["duplicate"] == 0
     return SpanOutcome(
         first.object,
         0,
         None,
         "quarantined" if nothing else "written",
         sha256=root([s.sha256 for s in ordered]),
-        **total,
+        **added,
     )
 
 
-COUNTED = ("read", "written", "quarantined", "duplicate", "record_bytes", "quarantined_bytes", "envelope_bytes")
-MET_AGAIN = ("still_quarantined", "resolved")
-"""What became of records that stood in the quarantine: counts of an outcome beside those that balance."""
+INPUT_OF = {
+    "uri": "key",
+    "version": "version",
+    "size": "size",
+    "modified_us": "modified_us",
+    "sha256": "sha256",
+    "outcome": "outcome",
+    "code": "code",
+    "read": "records_read",
+    "written": "records_written",
+    "quarantined": "records_quarantined",
+    "duplicate": "records_duplicate",
+    "record_bytes": "bytes_record",
+    "quarantined_bytes": "bytes_quarantined",
+    "envelope_bytes": "bytes_envelope",
+}
+"""Column of OUTCOMES → column of INPUTS."""
 
 
-def inputs_table(outcomes: Iterable[SpanOutcome], zone: str) -> pa.Table:
+def inputs_table(outcomes: pa.Table, zone: str) -> pa.Table:
     """INPUTS of the wave."""
-    found = list(outcomes)
-    columns = {
-        "key": [o.object.uri for o in found],
-        "version": [o.object.version for o in found],
-        "size": [o.object.size for o in found],
-        "modified_us": [o.object.modified_us for o in found],
-        "sha256": [o.sha256.hex() or None for o in found],
-        "outcome": [o.outcome for o in found],
-        "code": [o.code or None for o in found],
-        "records_read": [o.read for o in found],
-        "records_written": [o.written for o in found],
-        "records_quarantined": [o.quarantined for o in found],
-        "records_duplicate": [o.duplicate for o in found],
-        "bytes_record": [o.record_bytes for o in found],
-        "bytes_quarantined": [o.quarantined_bytes for o in found],
-        "bytes_envelope": [o.envelope_bytes for o in found],
-        "zone": pa.repeat(zone, len(found)),
-    }
-    return pa.table(columns, schema=INPUTS)
+    columns = {of_input: outcomes[name] for name, of_input in INPUT_OF.items()}
+    return pa.table({**columns, "zone": pa.repeat(zone, outcomes.num_rows)}, schema=INPUTS)
 
 
-def counts(outcomes: Sequence[SpanOutcome], done: int) -> dict[str, dict[str, int]]:
-    """The counts of an entry; done: objects that were listed and are in the log already."""
-    of = Counter(outcome.outcome for outcome in outcomes)
-    total = {name: sum(map(attrgetter(name), outcomes)) for name in COUNTED}
-    spans = total["record_bytes"], total["quarantined_bytes"], total["envelope_bytes"]
+def counts(outcomes: pa.Table, done: int) -> dict[str, dict[str, int]]:
+    """The counts of an entry. outcomes: OUTCOMES, a row an object. done: objects that were listed and are in the log
+    already."""
+    objects = {"listed": outcomes.num_rows + done, "written": 0, "done": done, "quarantined": 0, "deferred": 0}
+    of = {name: total(outcomes, name) for name in COUNTED}
+    spans = of["record_bytes"], of["quarantined_bytes"], of["envelope_bytes"]
     return {
-        "objects": {"listed": len(outcomes) + done, "written": of["written"], "done": done}
-        | {"quarantined": of["quarantined"], "deferred": of["deferred"]},
-        "records": {name: total[name] for name in ("read", "written", "quarantined", "duplicate")},
+        "objects": objects | by_value(outcomes["outcome"]),
+        "records": {name: of[name] for name in ("read", "written", "quarantined", "duplicate")},
         "bytes": {"read": sum(spans), "records": spans[0], "quarantined": spans[1], "envelope": spans[2]},
     }
 

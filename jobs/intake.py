@@ -9,7 +9,7 @@ from connectors.contract import Piece
 from connectors.errors import ClinrayError, RecordError
 from connectors.storage import StorageOptions
 from connectors.storage.reading import Reading
-from jobs.leaves import SpanOutcome
+from jobs.outcomes import SpanOutcome
 from jobs.plan import Span
 
 

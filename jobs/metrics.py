@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple, Protocol
 
-from jobs.leaves import Leaves, SpanOutcome
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.leaves import Leaves
+from jobs.outcomes import by_value, total
 
 MICROSECONDS = 1_000_000
 HEAD = """# Metrics
@@ -74,36 +78,28 @@ def of_leaves(leaves: Leaves, format_: str) -> Iterator[Measure]:
     """What a bundle adds when its task has ended."""
     own = {"format": format_}
     yield Measure("clinray_bundles_total", 1, own)
-    spans = leaves.spans
+    outcomes = leaves.outcomes.table()
     for outcome in ("written", "quarantined", "duplicate"):
-        yield Measure("clinray_records_total", sum(getattr(s, outcome) for s in spans), {**own, "outcome": outcome})
-    sizes = {
-        "records": sum(s.record_bytes for s in spans),
-        "quarantined": sum(s.quarantined_bytes for s in spans),
-        "envelope": sum(s.envelope_bytes for s in spans),
-    }
-    for kind, size in sizes.items():
-        yield Measure("clinray_bytes_total", size, {**own, "kind": kind})
+        yield Measure("clinray_records_total", total(outcomes, outcome), {**own, "outcome": outcome})
+    sizes = {"records": "record_bytes", "quarantined": "quarantined_bytes", "envelope": "envelope_bytes"}
+    for kind, name in sizes.items():
+        yield Measure("clinray_bytes_total", total(outcomes, name), {**own, "kind": kind})
     for table, rows in leaves.rows.items():
         yield Measure("clinray_rows_total", rows, {**own, "table": table})
     for stage, seconds in leaves.seconds.items():
         yield Measure("clinray_stage_seconds_total", seconds, {**own, "stage": stage})
 
 
-def of_wave(outcomes: Iterable[SpanOutcome], format_: str, *, committed: bool) -> Iterator[Measure]:
-    """What a wave adds when it is settled. outcomes: one an object. committed: whether there was an entry to make."""
+def of_wave(outcomes: pa.Table, format_: str, *, committed: bool) -> Iterator[Measure]:
+    """What a wave adds when it is settled. outcomes: OUTCOMES, a row an object. committed: whether there was an entry
+    to make."""
     own = {"format": format_}
     if committed:
         yield Measure("clinray_commits_total", 1, own)
-    counted: dict[str, int] = {}
-    newest = 0
-    for outcome in outcomes:
-        counted[outcome.outcome] = counted.get(outcome.outcome, 0) + 1
-        if outcome.outcome != "deferred":
-            newest = max(newest, outcome.object.modified_us)
-    for name, count in sorted(counted.items()):
+    for name, count in sorted(by_value(outcomes["outcome"]).items()):
         yield Measure("clinray_objects_total", count, {**own, "outcome": name})
-    if newest:
+    read = outcomes.filter(pc.not_equal(outcomes["outcome"], "deferred"))
+    if newest := pc.max(read["modified_us"]).as_py():
         yield Measure("clinray_newest_object_timestamp_seconds", newest / MICROSECONDS, own)
 
 

@@ -17,8 +17,9 @@ from connectors.registry import connector
 from connectors.storage import open_store
 from connectors.storage.reading import readable
 from jobs.intake import Intake
-from jobs.leaves import Leaves, SpanOutcome
+from jobs.leaves import Leaves
 from jobs.names import bundle_name
+from jobs.outcomes import Packed, SpanOutcome, table_of
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import opened
@@ -94,9 +95,13 @@ class Passage:
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def _outcomes(self) -> tuple[SpanOutcome, ...]:
-        lost = self._intake.set_aside
-        return tuple(lost.get(n, outcome) for n, outcome in enumerate(self._tally.outcomes(self._intake.sha256)))
+    def _outcomes(self) -> Packed:
+        lost, count = self._intake.set_aside, len(self._bundle.spans)
+        outcomes = self._tally.outcomes([self._intake.sha256(n) for n in range(count)])
+        if lost:
+            read = outcomes.filter(pa.array([n not in lost for n in range(count)], pa.bool_()))
+            outcomes = pa.concat_tables([read, table_of(lost.values())])
+        return Packed.of(outcomes)
 
     def _pass(self, parsed: Parsed) -> None:
         """A chunk: checked, quarantined, released, written."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.access import About
 from jobs.console import say, table
-from jobs.inputs import MET_AGAIN
+from jobs.outcomes import MET_AGAIN
 from jobs.privacy.keys import DATA_KEY, PUBLIC_KEY, SIGNING_KEY
 from jobs.wave import Committed
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.inputs import MET_AGAIN
-from jobs.leaves import SpanOutcome
+from jobs.outcomes import MET_AGAIN, OUTCOMES
 from jobs.plan import Span
 
 COUNTS = ("records", "quarantined", "record_bytes", "quarantined_bytes", "envelope_bytes")
@@ -56,29 +55,27 @@ class Tally:
         """int64 per row: the ordinal of its object's piece."""
         return np.asarray(pc.index_in(rows["_object"], value_set=self._names), dtype=np.int64)
 
-    def outcomes(self, sha256: Callable[[int], bytes]) -> list[SpanOutcome]:
-        """What became of each piece, if it was read to its end. sha256: of the piece of an ordinal."""
-        rows = zip(*(column.tolist() for column in self._counts.values()), strict=True)
-        return [self._outcome(n, dict(zip(self._counts, row, strict=True)), sha256(n)) for n, row in enumerate(rows)]
-
-    def _outcome(self, ordinal: int, count: dict[str, int], sha256: bytes) -> SpanOutcome:
-        span = self._spans[ordinal]
+    def outcomes(self, sha256: Sequence[bytes]) -> pa.Table:
+        """OUTCOMES: what became of each piece, if it was read to its end. sha256: of each piece, empty for unknown."""
+        count = self._counts
         written = count["records"] - count["quarantined"] - count["duplicate"]
-        lost = written == 0 and count["duplicate"] == count["still_quarantined"]
-        lost = lost and count["quarantined"] + count["still_quarantined"] > 0
-        return SpanOutcome(
-            span.object,
-            span.start,
-            span.end,
-            "quarantined" if lost else "written",
-            sha256=sha256,
-            read=count["records"],
-            written=written,
-            quarantined=count["quarantined"],
-            duplicate=count["duplicate"],
-            still_quarantined=count["still_quarantined"],
-            resolved=count["resolved"],
-            record_bytes=count["record_bytes"],
-            quarantined_bytes=count["quarantined_bytes"],
-            envelope_bytes=count["envelope_bytes"],
-        )
+        lost = (written == 0) & (count["duplicate"] == count["still_quarantined"])
+        lost &= count["quarantined"] + count["still_quarantined"] > 0
+        objects = [span.object for span in self._spans]
+        nothing = pa.nulls(len(objects), pa.string())
+        columns = {
+            "uri": self._names,
+            "size": [raw.size for raw in objects],
+            "modified_us": [raw.modified_us for raw in objects],
+            "version": [raw.version for raw in objects],
+            "start": [span.start for span in self._spans],
+            "end": [span.end for span in self._spans],
+            "outcome": pc.if_else(pa.array(lost), "quarantined", "written"),
+            "code": nothing,
+            "place": nothing,
+            "sha256": [digest.hex() or None for digest in sha256],
+            "read": count["records"],
+            "written": written,
+        }
+        same = ("quarantined", "duplicate", "record_bytes", "quarantined_bytes", "envelope_bytes", *MET_AGAIN)
+        return pa.table({**columns, **{name: count[name] for name in same}}, schema=OUTCOMES)

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.errors import AccessError, ConfigError, LimitExceeded
 from connectors.lake import DoneIndex, Draft, Entry, Lake, LostRace, Part, PartsGone
 from jobs.console import note
 from jobs.envelope_parts import envelope_parts
-from jobs.inputs import MET_AGAIN, Settled, counts, settle
-from jobs.leaves import Failure, Leaves, SpanOutcome
+from jobs.inputs import Settled, counts, settle
+from jobs.leaves import Failure, Leaves
 from jobs.metrics import Meters, NoMeters, of_leaves, of_wave
+from jobs.outcomes import MET_AGAIN, Packed, SpanOutcome, by_value, table_of, total
 from jobs.plan import Bundle
 from jobs.progress import Progress
 from jobs.work import Known, Work
@@ -84,7 +86,7 @@ class Committer:
         if self.max_quarantine is None:
             return [_told(self._commit(wave)) for wave in reached]
         worked = list(reached)
-        self._check_limit(self.max_quarantine, [outcome for wave in worked for outcome in wave.settled().outcomes])
+        self._check_limit(self.max_quarantine, [wave.settled().outcomes for wave in worked])
         return [_told(self._commit(wave)) for wave in worked]
 
     def _worked_on(self, wave: Wave) -> Wave:
@@ -95,7 +97,7 @@ class Committer:
         while True:
             settled = wave.settled()
             counted = counts(settled.outcomes, wave.done)
-            if not any(o.outcome != "deferred" for o in settled.outcomes):
+            if not counted["objects"]["written"] + counted["objects"]["quarantined"]:
                 self.meters.record(of_wave(settled.outcomes, self.work.format, committed=False))
                 return _committed(None, settled, counted)
             try:
@@ -143,8 +145,8 @@ class Committer:
         wave.bundles = kept
         return changed
 
-    def _check_limit(self, limit: float, outcomes: Sequence[SpanOutcome]) -> None:
-        read, quarantined = sum(o.read for o in outcomes), sum(o.quarantined for o in outcomes)
+    def _check_limit(self, limit: float, outcomes: Sequence[pa.Table]) -> None:
+        read, quarantined = (sum(total(table, name) for table in outcomes) for name in ("read", "quarantined"))
         if quarantined <= limit * read:
             return
         raise LimitExceeded(
@@ -157,10 +159,15 @@ class Committer:
 def _reached(worked: Iterable[Wave]) -> Iterator[Wave]:
     """The waves. Raises AccessError where nothing that was listed may be read: the run's rights are wrong."""
     for number, wave in enumerate(worked):
-        outcomes = wave.settled().outcomes
-        if number == 0 and outcomes and not wave.done and all(o.code == REFUSED for o in outcomes):
-            raise none_readable(len(outcomes), outcomes[0].object.uri)
+        if number == 0 and not wave.done:
+            _check_refused(wave.settled().outcomes)
         yield wave
+
+
+def _check_refused(outcomes: pa.Table) -> None:
+    refused = pc.sum(pc.equal(outcomes["code"], REFUSED)).as_py() or 0
+    if refused and refused == outcomes.num_rows:
+        raise none_readable(refused, outcomes["uri"][0].as_py())
 
 
 def none_readable(objects: int, first: str) -> AccessError:
@@ -204,7 +211,7 @@ def _leaves(result: Leaves | Failure, bundle: Bundle) -> Leaves:
     outcomes = (
         SpanOutcome(s.object, s.start, s.end, "deferred", code=result.code, place=result.place) for s in bundle.spans
     )
-    return Leaves(bundle.index, bundle.identity, (), tuple(outcomes))
+    return Leaves(bundle.index, bundle.identity, (), Packed.of(table_of(outcomes)))
 
 
 def _rows(parts: Iterable[Part]) -> dict[str, int]:
@@ -216,13 +223,11 @@ def _rows(parts: Iterable[Part]) -> dict[str, int]:
 
 def _committed(entry: Entry | None, settled: Settled, counted: Counts) -> Committed:
     seconds: dict[str, float] = {}
-    codes: dict[str, int] = {}
     for leaf in settled.leaves:
         for name, spent in leaf.seconds.items():
             seconds[name] = seconds.get(name, 0.0) + spent
-    for outcome in settled.outcomes:
-        if outcome.outcome == "deferred":
-            codes[outcome.code] = codes.get(outcome.code, 0) + 1
-    places = frozenset(o.place for o in settled.outcomes if o.place)
-    met_again = {name: sum(getattr(o, name) for o in settled.outcomes) for name in MET_AGAIN}
+    outcomes = settled.outcomes
+    codes = by_value(outcomes.filter(pc.equal(outcomes["outcome"], "deferred"))["code"])
+    places = frozenset(by_value(outcomes["place"]))
+    met_again = {name: total(outcomes, name) for name in MET_AGAIN}
     return Committed(entry, counted, dict(entry.tables) if entry else {}, codes, places, seconds, met_again)
