@@ -77,9 +77,8 @@ def about(access: Access) -> About:
     return About(lake.uri, lake.head(), access.zone, access.policy.name, keys.key_id, keys.created)
 
 
-def look(pipeline: Pipeline) -> Seen:
+def look(pipeline: Pipeline, policy: Policy) -> Seen:
     """The lake as an ingest would find it; nothing is made. Raises ConfigError where the ingest would."""
-    policy = check_policy(pipeline)
     options = storage_options(pipeline.lake_store)
     data = keys_folder(pipeline.keys) / key_files.DATA_KEY
     if not (data.exists() or pipeline.keys.create):
@@ -153,10 +152,10 @@ def check_policy(pipeline: Pipeline) -> Policy:
     return policy
 
 
-def open_access(pipeline: Pipeline) -> Access:
-    """Policy, keys, lake and binding of an ingest. Raises ConfigError and AccessError; then nothing was written."""
+def open_access(pipeline: Pipeline, policy: Policy) -> Access:
+    """Keys, lake and binding of an ingest under a policy that it may use. Raises ConfigError and AccessError; then
+    nothing was written."""
     connector(pipeline.format)
-    policy = check_policy(pipeline)
     keys = _keys_of_zone(pipeline, policy)
     identified = policy.zone is Zone.IDENTIFIED
     lake = Lake.create_or_open(pipeline.lake, storage_options(pipeline.lake_store), signer=keys.signing)

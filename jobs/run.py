@@ -33,6 +33,7 @@ from jobs.known import known_records
 from jobs.leaves import Failure, Leaves
 from jobs.metrics import Meters, NoMeters
 from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
+from jobs.privacy.policy import Policy
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.wave import Committer, Counts, Execute, Wave, none_readable
@@ -80,10 +81,11 @@ def ingest(
     """
     started = time.time()
     with at_rest():
+        policy = check_policy(pipeline)
         pages = checked_source(pipeline, started)
     if dry_run:
-        return preview(pipeline, pages, retry, started)
-    access = open_access(pipeline)
+        return preview(pipeline, policy, pages, retry, started)
+    access = open_access(pipeline, policy)
     access.lake.roll_forward()
     with at_rest():
         plan = plan_run(pages, access.lake.done(access.zone), access.lake.head()[0], retry)
@@ -116,7 +118,6 @@ def checked_source(pipeline: Pipeline, now: float) -> Iterator[list[RawObject]]:
 
     Raises ConfigError, AccessError.
     """
-    check_policy(pipeline)
     connector(pipeline.format)
     listing = iter(_listing(pipeline, now))
     try:
@@ -141,10 +142,14 @@ def _check_readable(objects: Sequence[RawObject], pipeline: Pipeline) -> None:
 
 
 def preview(
-    pipeline: Pipeline, pages: Iterable[Sequence[RawObject]], retry: frozenset[str] | None, started: float
+    pipeline: Pipeline,
+    policy: Policy,
+    pages: Iterable[Sequence[RawObject]],
+    retry: frozenset[str] | None,
+    started: float,
 ) -> dict[str, Any]:
     """The report of a dry run. It writes nothing: neither keys nor lake nor binding."""
-    seen = look(pipeline)
+    seen = look(pipeline, policy)
     with at_rest():
         plan = plan_run(pages, seen.done, seen.about.head[0], retry)
         packed = list(pack(plan, pipeline))
