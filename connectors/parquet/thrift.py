@@ -10,7 +10,7 @@ from typing import Final
 
 Field = tuple[int, int, bytes]
 
-_TRUE, _FALSE, _BYTE, _I16, I32, I64, BINARY, LIST, STRUCT = 1, 2, 3, 4, 5, 6, 8, 9, 12
+_TRUE, _FALSE, _BYTE, _I16, I32, I64, BINARY, _LIST, STRUCT = 1, 2, 3, 4, 5, 6, 8, 9, 12
 STOP: Final = b"\0"
 _SHORT_LIST: Final = 15
 _LONGEST_STEP: Final = 15
@@ -83,8 +83,8 @@ def longs(*values: int) -> bytes:
 def several(number: int, kind: int, items: Sequence[bytes]) -> Field:
     """A field that is a list of I32 (as zigzag), BINARY (as text) or STRUCT."""
     size = len(items)
-    head = bytes([size << 4 | kind]) if size < _SHORT_LIST else bytes([0xF0 | kind]) + varint(size)
-    return number, LIST, head + b"".join(items)
+    before = bytes([size << 4 | kind]) if size < _SHORT_LIST else bytes([0xF0 | kind]) + varint(size)
+    return number, _LIST, before + b"".join(items)
 
 
 def structure(fields: Iterable[Field]) -> bytes:
