@@ -75,6 +75,13 @@ def test_spans_that_few_others_are_as_long_as_are_left_to_the_other_way():
     assert np.flatnonzero(alone).tolist() == [31, 33, 34]
 
 
+@pytest.mark.parametrize("lengths", [[], [5], [70, 70, 60], [0, 55, 56, 119, 120, 3, 64], [1 << 40, 9, 1 << 30, 80]])
+def test_spans_are_ordered_by_how_many_blocks_they_make(lengths):
+    blocks = [min((length + 9 + 63) // 64, sha256._MOST) for length in lengths]
+    expected = sorted(range(len(lengths)), key=blocks.__getitem__)
+    assert sha256._by_blocks(np.array(lengths, np.int64)).tolist() == expected
+
+
 @settings(derandomize=True, max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=150), max_size=40), st.binary(max_size=80))
 def test_any_spans_equal_hashlib(parts, between):

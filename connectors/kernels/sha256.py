@@ -28,10 +28,10 @@ Booleans = npt.NDArray[np.bool_]
 
 LANES: Final = 16
 SIZE: Final = 32
-_BLOCK, _WORDS, _ROUNDS = 64, 16, 64
+_BLOCK, _BLOCK_BITS, _WORDS, _ROUNDS = 64, 6, 16, 64
 _PADDING = 9  # a one behind the span, and eight bytes that tell how many bits there were
 _TAIL = 2 * _BLOCK
-_MOST = (1 << 16) - 1  # blocks; numbers of two bytes are sorted in two passes
+_MOST = (1 << 16) - 1  # blocks that spans are told apart by
 _STRIDE = 4 * LANES  # from one word of a lane's state to the next
 _HAS_THEM = "x86-64-v4"
 _FEATURES = ("avx512f", "avx512bw", "avx512vl")
@@ -194,7 +194,7 @@ def _compress(typing: Any, state: Any, places: Any, count: Any) -> Any:
 @njit(cache=True, nogil=True, inline="always")
 def _blocks(length: np.int64) -> np.int64:
     """How many blocks a span makes with its padding (FIPS 180-4, 5.1.1)."""
-    return (length + _PADDING + _BLOCK - 1) // _BLOCK
+    return (length + _PADDING + _BLOCK - 1) >> _BLOCK_BITS
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -268,6 +268,26 @@ def _ends(
 
 
 @njit(cache=True, nogil=True)
+def _by_blocks(lengths: Integers) -> Integers:
+    """int64[n]: the spans by how many blocks they make, equal ones in their order; from _MOST on all count as equal."""
+    shortest, longest = np.int64(1 << 62), np.int64(0)
+    for length in lengths:
+        shortest, longest = min(shortest, length), max(longest, length)
+    if _blocks(shortest) >= _blocks(longest):
+        return np.arange(lengths.size)
+    behind, order = np.zeros(min(_blocks(longest), _MOST) + 2, np.int64), np.empty(lengths.size, np.int64)
+    for length in lengths:
+        behind[min(_blocks(length), _MOST) + 1] += 1
+    for blocks in range(1, behind.size):
+        behind[blocks] += behind[blocks - 1]
+    for i in range(lengths.size):
+        blocks = min(_blocks(lengths[i]), _MOST)
+        order[behind[blocks]] = i
+        behind[blocks] += 1
+    return order
+
+
+@njit(cache=True, nogil=True)
 def _hash(
     order: Integers,
     places: Integers,
@@ -304,9 +324,7 @@ def digests_of(places: Integers, lengths: Integers, start: Words, before: int) -
     holds what the addresses are of.
     """
     out, alone = np.empty((places.size, SIZE), np.uint8), np.zeros(places.size, np.bool_)
-    blocks = np.minimum((lengths + _PADDING - 1) // _BLOCK, _MOST).astype(np.uint16)
-    order = np.argsort(blocks, kind="stable")
-    _hash(order, places, lengths, start, before, _room(), out, alone)
+    _hash(_by_blocks(lengths), places, lengths, start, before, _room(), out, alone)
     return out, alone
 
 
