@@ -98,7 +98,7 @@ def sha256_spans(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
     n = len(starts)
     if n != len(ends) or (n and (int(starts.min()) < 0 or int(ends.max()) > buf.size or bool((starts > ends).any()))):
         raise ValueError("a span is not inside the buffer")
-    buf, starts, ends = np.ascontiguousarray(buf), np.asarray(starts, np.int64), np.asarray(ends, np.int64)
+    buf, starts, ends = np.ascontiguousarray(buf), starts.astype(np.int64), ends.astype(np.int64)
     if not sha256.pays():
         return _one_by_one(buf, starts, ends)
     digests, alone = sha256.digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
