@@ -23,6 +23,7 @@ from jobs.outcomes import Packed, SpanOutcome, table_of
 from jobs.outlet import Outlet, quarantine_rows
 from jobs.plan import Bundle
 from jobs.privacy.keys import opened
+from jobs.privacy.policy import canonical
 from jobs.records import Written, without
 from jobs.reopened import Reopened
 from jobs.stages import deidentify_tables, object_findings, rejected, validate, written_schemas
@@ -41,6 +42,7 @@ class Passage:
         self._bundle = bundle
         self._work = work
         self._connector = connector(work.format)
+        self._policy = canonical(work.policy) if work.policy is not None else None
         self._keys = opened(work.keys) if work.keys is not None else None
         self._tally = Tally(bundle.spans)
         self._intake = Intake(bundle.spans, work.source_options, set_aside)
@@ -54,7 +56,7 @@ class Passage:
             open_store(work.lake, work.lake_options),
             work.zone,
             self._name,
-            written_schemas(self._connector, work.policy),
+            written_schemas(self._connector, self._policy),
             work.part_bytes,
             self._told,
         )
@@ -129,9 +131,9 @@ class Passage:
         return checked.tables, pa.concat_tables([parsed.rejects, low])
 
     def _released(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
-        if self._work.policy is None or self._keys is None:
+        if self._policy is None or self._keys is None:
             return tables
-        return deidentify_tables(tables, self._connector, self._work.policy, self._keys, self._told)
+        return deidentify_tables(tables, self._connector, self._policy, self._keys, self._told)
 
     def _quarantine(self, rejects: pa.Table) -> None:
         if self._reopened is not None and rejects.num_rows:
@@ -178,7 +180,7 @@ class Passage:
             self._tally.resolve(resolved)
             self._outlet.quarantine(resolved)
             gone = self._written.vanished({self._names[uri] for uri in unread if uri in self._names})
-            schema = written_schemas(self._connector, self._work.policy)[self._connector.findings_table]
+            schema = written_schemas(self._connector, self._policy)[self._connector.findings_table]
             released.append(object_findings(gone["_object"], VANISHED, schema))
         for table in released:
             self._outlet.write({self._connector.findings_table: table})

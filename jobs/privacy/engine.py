@@ -5,7 +5,7 @@ Rows keep their order and number. Nothing depends on time or chance: equal input
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,25 +34,43 @@ Made = TypeVar("Made")
 _KEEP = Keep()
 
 
-class _Treatment(NamedTuple):
-    """What becomes of a column. action: None for a routed column. main: for a companion, the column it goes with.
+class _Beside(NamedTuple):
+    """The places of the columns that an action may ask for beside a column; None where there is none."""
 
-    kind: the name of the type that it gets.
+    authority: int | None
+    country: int | None
+    precision: int | None
+    offset: int | None
+
+
+class _Treatment(NamedTuple):
+    """What becomes of a column. place: of the column in the table. action: None for a routed column.
+
+    leading: for a companion, the column it goes with; else the column itself. router: the place of the column that says
+    the category of each row. beside: of the leading column. kind: the name of the type that it gets.
     """
 
+    place: int
     column: Column
     action: Action | None
     field: pa.Field
-    main: Column | None
+    leading: Column
+    router: int | None
+    beside: _Beside
     kind: str
 
 
 class _Treatments(NamedTuple):
-    """What becomes of a table: of each column that is left, the schema that they make, and a table without rows."""
+    """What becomes of a table: of each column that is left, the schema that they make, and a table without rows.
+
+    records, patients: the places of the columns that say whose a row is.
+    """
 
     of_columns: tuple[_Treatment, ...]
     schema: pa.Schema
     empty: pa.Table
+    records: int
+    patients: int | None
 
 
 def deidentified_spec(spec: TableSpec, policy: Policy) -> pa.Schema | None:
@@ -76,6 +94,13 @@ class Shared:
         self._told = told or Told()
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
         self._alike: dict[Hashable, list[tuple[Distinct, pa.Array]]] = {}
+        self._nulls: dict[tuple[str, int], pa.Array] = {}
+
+    def nulls(self, name: str, kind: pa.DataType, count: int) -> pa.Array:
+        """A column of nulls. name: of the type, which says more quickly than the type which one it is."""
+        if (name, count) not in self._nulls:
+            self._nulls[name, count] = pa.nulls(count, kind)
+        return self._nulls[name, count]
 
     def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:
         """make(), once for each purpose and arrays."""
@@ -108,24 +133,25 @@ def deidentify(
     """
     if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
         raise ConfigError("TABLE_IDENTIFIED_ONLY", f"the table {spec.name} is for identified zones alone")
-    _check_columns(table, spec)
+    in_order = _in_order(table, spec)
     treatments = _treatments(spec, policy)
     if not table.num_rows:
         return treatments.empty
-    work = _Table(table, spec, policy, keys, shared or Shared())
-    return pa.Table.from_arrays([work.treated(t) for t in treatments.of_columns], schema=treatments.schema)
+    work = _Table(in_order, treatments, policy, keys, shared or Shared())
+    return pa.Table.from_arrays(work.columns(), schema=treatments.schema)
 
 
-def _check_columns(table: pa.Table, spec: TableSpec) -> None:
-    """Raises ConfigError where the columns or their types are not those of the spec."""
+def _in_order(table: pa.Table, spec: TableSpec) -> pa.Table:
+    """The table with its columns in the order of the spec. Raises ConfigError where they or their types are others."""
     if table.schema.equals(spec.schema):
-        return
+        return table
     unknown = sorted(set(table.column_names) ^ {c.name for c in spec.columns})
     if unknown:
         raise ConfigError("COLUMN_UNKNOWN", f"table {spec.name}: {unknown[0]} is in the table or its spec alone")
     for column in spec.columns:
         if table.schema.field(column.name).type != column.type:
             raise ConfigError("COLUMN_TYPE", f"column {spec.name}.{column.name} is not of the type of its spec")
+    return table.select(spec.schema.names)
 
 
 def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
@@ -140,30 +166,43 @@ def reveal(tokens: pa.Array, domain: str, keys: Keyring) -> pa.Array:
 
 @lru_cache(maxsize=256)
 def _treatments(spec: TableSpec, policy: Policy) -> _Treatments:
-    by_name = {c.name: c for c in spec.columns}
-    candidates = (_treatment(c, by_name.get(c.companion_of), policy) for c in spec.columns)
+    place = {c.name: number for number, c in enumerate(spec.columns)}
+    candidates = (_treatment(c, spec, policy, place) for c in spec.columns)
     kept = tuple(t for t in candidates if t is not None)
     schema = pa.schema([t.field for t in kept])
-    return _Treatments(kept, schema, schema.empty_table())
+    return _Treatments(kept, schema, schema.empty_table(), place[RECORD_ID], place.get(spec.patient_key))
 
 
-def _treatment(column: Column, main: Column | None, policy: Policy) -> _Treatment | None:
+def _treatment(column: Column, spec: TableSpec, policy: Policy, place: Mapping[str, int]) -> _Treatment | None:
     """None: the column is dropped."""
+    main = spec.columns[place[column.companion_of]] if column.companion_of else None
+    leading = main or column
+    result = _result(column, main, policy)
+    if result is None:
+        return None
+    action, field = result
+    router = place.get(leading.routed_by) if action is None else None
+    beside = _beside(leading, spec, place)
+    return _Treatment(place[column.name], column, action, field, leading, router, beside, str(field.type))
+
+
+def _result(column: Column, main: Column | None, policy: Policy) -> tuple[Action | None, pa.Field] | None:
+    """The action on a column (None: that of each row's category) and the field that it makes; None: nothing."""
     leading = column if main is None else main
     if leading.category is Category.ROUTED and policy.keeps_everything:
-        return _treated_as(column, _KEEP, column.arrow(), main)
+        return _KEEP, column.arrow()
     if leading.category is Category.ROUTED:
-        return _treated_as(column, None, _field(column, column.type, "routed"), main)
+        return None, _field(column, column.type, "routed")
     action = policy.action(leading.category)
     output = action.output(leading.type)
     if output is None or (main is not None and not action.keeps_companions):
         return None
-    kind = output if main is None else column.type
-    return _treated_as(column, action, _field(column, kind, action.name), main)
+    return action, _field(column, output if main is None else column.type, action.name)
 
 
-def _treated_as(column: Column, action: Action | None, field: pa.Field, main: Column | None) -> _Treatment:
-    return _Treatment(column, action, field, main, str(field.type))
+def _beside(column: Column, spec: TableSpec, place: Mapping[str, int]) -> _Beside:
+    others = (_country(column, spec), _part(column, spec, pa.int8()), _part(column, spec, pa.int16()))
+    return _Beside(place.get(column.authority), *(None if c is None else place[c.name] for c in others))
 
 
 def _field(column: Column, kind: pa.DataType, action: str) -> pa.Field:
@@ -177,75 +216,74 @@ class _Table:
     It is part of no cycle, so that what it holds, identified values among it, goes when it goes.
     """
 
-    def __init__(self, table: pa.Table, spec: TableSpec, policy: Policy, keys: Keyring, shared: Shared) -> None:
-        self._spec, self._policy, self._keys, self._shared = spec, policy, keys, shared
+    def __init__(self, table: pa.Table, treatments: _Treatments, policy: Policy, keys: Keyring, shared: Shared) -> None:
+        self._treatments, self._policy, self._keys, self._shared = treatments, policy, keys, shared
         self._count = table.num_rows
-        self._columns = dict(zip(table.column_names, table.columns, strict=True))
-        self._singles: dict[str, pa.Array] = {}
+        self._columns = table.columns
+        self._singles: dict[int, pa.Array] = {}
 
-    def treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
-        column, action, _, main, _ = treatment
-        values = self._columns[column.name]
-        if values.null_count == self._count:
-            return self._null(treatment)
+    def columns(self) -> list[pa.Array | pa.ChunkedArray]:
+        """The columns that are left, in the order of the treatments."""
+        return [
+            self._null(t) if self._columns[t.place].null_count == self._count else self._treated(t)
+            for t in self._treatments.of_columns
+        ]
+
+    def _treated(self, treatment: _Treatment) -> pa.Array | pa.ChunkedArray:
+        column, action = treatment.column, treatment.action
         if action is None:
-            return self._routed(column, main)
+            return self._routed(treatment)
         if action.name == "keep":
-            return values
-        single = self._column(column.name)
-        if main is not None:
+            return self._columns[treatment.place]
+        single = self._column(treatment.place)
+        if treatment.leading is not column:
             return action.companion(single)
         if column.category in _OF_RECORDS:
-            return self._shared.once(column.category, [single], lambda: action.apply(single, self._rows(column)))
-        return action.apply(single, self._rows(column))
+            return self._shared.once(column.category, [single], lambda: action.apply(single, self._rows(treatment)))
+        return action.apply(single, self._rows(treatment))
 
-    def _routed(self, column: Column, main: Column | None) -> pa.Array:
-        leading = main or column
+    def _routed(self, treatment: _Treatment) -> pa.Array:
         return treat_rows(
-            self._column(column.name),
-            self._column(leading.routed_by),
+            self._column(treatment.place),
+            self._asked(treatment.router),
             self._policy.action,
-            self._rows(leading),
-            leading.type,
-            companion=main is not None,
+            self._rows(treatment),
+            treatment.leading.type,
+            companion=treatment.leading is not treatment.column,
         )
 
-    def _rows(self, column: Column) -> Rows:
+    def _rows(self, treatment: _Treatment) -> Rows:
+        authority, country, precision, offset = (self._asked(place) for place in treatment.beside)
         return Rows(
             keys=self._keys,
-            category=column.category.value,
+            category=treatment.leading.category.value,
             chance=self._chance,
-            authority=self._column(column.authority) if column.authority else None,
-            country=self._companion(_country(column, self._spec)),
-            precision=self._companion(_part(column, self._spec, pa.int8())),
-            offset=self._companion(_part(column, self._spec, pa.int16())),
+            authority=authority,
+            country=country,
+            precision=precision,
+            offset=offset,
             alike=self._shared.alike,
             once=self._shared.once,
         )
 
-    def _companion(self, column: Column | None) -> pa.Array | None:
-        return None if column is None else self._column(column.name)
-
     def _null(self, treatment: _Treatment) -> pa.Array:
-        nulls: pa.Array = self._shared.once(
-            (treatment.kind, self._count), [], lambda: pa.nulls(self._count, treatment.field.type)
-        )
-        return nulls
+        return self._shared.nulls(treatment.kind, treatment.field.type, self._count)
 
-    def _column(self, name: str) -> pa.Array:
+    def _asked(self, place: int | None) -> pa.Array | None:
+        return None if place is None else self._column(place)
+
+    def _column(self, place: int) -> pa.Array:
         """A column in one piece."""
-        if name not in self._singles:
-            chunks = self._columns[name]
-            self._singles[name] = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
-        return self._singles[name]
+        if place not in self._singles:
+            chunks = self._columns[place]
+            self._singles[place] = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+        return self._singles[place]
 
     def _chance(self) -> npt.NDArray[np.uint64]:
         """uint64[n]: a number a patient; for rows without one, a number a record."""
-        records = self._column(RECORD_ID)
-        key = self._spec.patient_key
-        if not key or key not in self._columns:
+        records, patients = self._column(self._treatments.records), self._asked(self._treatments.patients)
+        if patients is None:
             return self._shared.once("chance", [records], lambda: self._chance_of_records(records))
-        patients = self._column(key)
         return self._shared.once("chance", [records, patients], lambda: self._chance_of_patients(records, patients))
 
     def _chance_of_records(self, records: pa.Array) -> npt.NDArray[np.uint64]:

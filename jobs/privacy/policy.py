@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +84,13 @@ class Policy(BaseModel):
             },
         }
         return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def canonical(policy: Policy) -> Policy:
+    """The policy, or one of equal values that was met before: what is made of it is then found without a comparison of
+    all its values."""
+    return policy
 
 
 def names() -> tuple[str, ...]:

@@ -122,6 +122,12 @@ def test_a_column_that_the_spec_does_not_have_is_refused() -> None:
         run("pseudonymised", made_up.table().drop_columns(["ssn"]))
 
 
+def test_columns_in_another_order_come_out_in_that_of_the_spec() -> None:
+    table = made_up.table()
+    turned = table.select(table.column_names[::-1])
+    assert run("pseudonymised", turned).equals(run("pseudonymised", table))
+
+
 def test_chunks_and_slices_give_the_rows_of_the_whole() -> None:
     table, whole = made_up.table(), run("pseudonymised")
     chunked = pa.concat_tables([table.slice(0, 13), table.slice(13, 20), table.slice(33)])

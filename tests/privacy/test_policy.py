@@ -137,6 +137,12 @@ def test_a_policy_travels_to_a_task_whole() -> None:
     assert (copy.digest, copy.action("event_date")) == (digest, rules.action("event_date"))
 
 
+def test_policies_of_equal_values_are_one_and_others_are_not(tmp_path: Path) -> None:
+    plain = policy.canonical(policy.load(written(tmp_path)))
+    assert policy.canonical(policy.load(written(tmp_path))) is plain
+    assert policy.canonical(policy.load(written(tmp_path, description="Other words."))) is not plain
+
+
 def test_the_description_of_a_policy_has_a_row_a_category() -> None:
     shown = {row.category: row for row in policy.describe(policy.load("pseudonymised"))}
     assert tuple(shown) == policy.NAMEABLE
