@@ -257,7 +257,7 @@ class _Table:
         return Rows(
             keys=self._keys,
             category=treatment.leading.category.value,
-            chance=self._chance,
+            days=self._days,
             authority=authority,
             country=country,
             precision=precision,
@@ -279,34 +279,33 @@ class _Table:
             self._singles[place] = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
         return self._singles[place]
 
-    def _chance(self) -> npt.NDArray[np.uint64]:
-        """uint64[n]: a number a patient; for rows without one, a number a record."""
+    def _days(self, most: int) -> npt.NDArray[np.int64]:
+        """int64[n]: a number of days from one to `most` a patient; for rows without one, a number a record."""
         records, patients = self._column(self._treatments.records), self._asked(self._treatments.patients)
         if patients is None:
-            return self._shared.once("chance", [records], lambda: self._chance_of_records(records))
-        return self._shared.once("chance", [records, patients], lambda: self._chance_of_patients(records, patients))
+            return self._shared.once(("days", most), [records], lambda: self._days_of_records(records, most))
+        return self._shared.once(
+            ("days", most), [records, patients], lambda: self._days_of_patients(records, patients, most)
+        )
 
-    def _chance_of_records(self, records: pa.Array) -> npt.NDArray[np.uint64]:
-        return _chance_of(distinct(records), self._keys.subkey("shift", "record", 32))
+    def _days_of_records(self, records: pa.Array, most: int) -> npt.NDArray[np.int64]:
+        several = distinct(records)
+        return _days_of(several.values, self._keys.subkey("shift", "record", 32), most)[several.places()]
 
-    def _chance_of_patients(self, records: pa.Array, patients: pa.Array) -> npt.NDArray[np.uint64]:
+    def _days_of_patients(self, records: pa.Array, patients: pa.Array, most: int) -> npt.NDArray[np.int64]:
         several = told_apart(patients, self._shared.once)
-        out = _chance_of(several, self._keys.subkey("shift", "patient", 32), normalise)
-        if patients.null_count:
-            without = np.asarray(pc.is_null(patients).to_numpy(zero_copy_only=False))
-            out[without] = self._chance_of_records(records.filter(pc.is_null(patients)))
+        days = _days_of(normalise(several.values), self._keys.subkey("shift", "patient", 32), most)
+        if not patients.null_count:
+            return days[several.places()]
+        out, missing = np.append(days, 0)[several.places()], pc.is_null(patients)  # -1 takes what is at the end
+        out[np.asarray(missing)] = self._days_of_records(records.filter(missing), most)
         return out
 
 
-def _chance_of(
-    column: Distinct, key: bytes, prepare: Callable[[pa.Array], pa.Array] | None = None
-) -> npt.NDArray[np.uint64]:
-    digests = hmac_column(key, column.values if prepare is None else prepare(column.values))
-    numbers: npt.NDArray[np.uint64] = digests[:, :8].copy().view(">u8").reshape(-1).astype(np.uint64)
-    if column.codes is None:
-        return numbers
-    taken: npt.NDArray[np.uint64] = np.append(numbers, np.uint64(0))[column.codes]  # -1 takes the zero at the end
-    return taken
+def _days_of(values: pa.Array, key: bytes, most: int) -> npt.NDArray[np.int64]:
+    """int64[n]: a number of days from one to `most` that follows from each value under the key."""
+    numbers = hmac_column(key, values)[:, :8].copy().view(">u8").reshape(-1)
+    return 1 + (numbers % np.uint64(most)).astype(np.int64)
 
 
 def _part(column: Column, spec: TableSpec, kind: pa.DataType) -> Column | None:

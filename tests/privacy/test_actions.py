@@ -10,6 +10,7 @@ from pathlib import Path
 
 import made_up
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,11 @@ KEYS = made_up.keyring()
 
 def rows(n: int, category: str = "order_id", chance: list[int] | None = None, **more: pa.Array) -> Rows:
     numbers = np.array(chance or [0] * n, np.uint64)
-    return Rows(keys=KEYS, category=category, chance=lambda: numbers, **more)
+
+    def days(most: int) -> npt.NDArray[np.int64]:
+        return 1 + (numbers % np.uint64(most)).astype(np.int64)
+
+    return Rows(keys=KEYS, category=category, days=days, **more)
 
 
 def treated(action: Action, values: list[object], kind: pa.DataType, more: Rows | None = None) -> list[object]:
@@ -170,6 +175,8 @@ def test_postal_codes_keep_three_digits_where_enough_people_live() -> None:
 def test_postal_codes_of_other_countries_are_dropped() -> None:
     country = pa.array(["US", "usa ", None, "DEU", ""])
     assert treated(Zip3(), ["10001"] * 5, pa.string(), rows(5, country=country)) == ["100", "100", "100", None, None]
+    nowhere = pa.nulls(2, pa.string())
+    assert treated(Zip3(), ["10001", "x"], pa.string(), rows(2, country=nowhere)) == ["100", None]
 
 
 def test_the_seventeen_prefixes_of_the_guidance_are_listed() -> None:

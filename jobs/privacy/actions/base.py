@@ -46,13 +46,14 @@ class Rows:
 
     category: of the values. authority: text[n], who gave the identifiers. country: text[n], of a postal code.
     precision: int8[n], digits that were sent of a time; offset: int16[n], its minutes from UTC. All null-able, None
-    where the table has no such column. chance: gives uint64[n], one number a patient, from which date shifts follow.
+    where the table has no such column. days: gives int64[n] for a greatest number of days, from one to that number of
+    days for each patient, by which the dates of the patient are moved.
     alike, once: remember what was made of columns.
     """
 
     keys: Keyring
     category: str
-    chance: Callable[[], npt.NDArray[np.uint64]]
+    days: Callable[[int], npt.NDArray[np.int64]]
     authority: pa.Array | None = None
     country: pa.Array | None = None
     precision: pa.Array | None = None
@@ -69,7 +70,7 @@ class Rows:
         return replace(
             self,
             category=category,
-            chance=lambda: self.chance()[rows],
+            days=lambda most: self.days(most)[rows],
             authority=taken(self.authority),
             country=taken(self.country),
             precision=taken(self.precision),

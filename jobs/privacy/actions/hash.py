@@ -43,8 +43,11 @@ class Hash(Action):
 
 def _binary(key: bytes, values: pa.Array) -> pa.Array:
     valid = validity(values)
-    at = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.where(valid, DIGEST, 0))))
-    return text_array(at, hmac_column(key, values)[valid].reshape(-1), valid, large=False, binary=True)
+    digests = hmac_column(key, values)
+    if values.null_count:
+        digests = digests[valid]
+    at = np.append(0, np.cumsum(valid)).astype(np.int64) * DIGEST
+    return text_array(at, digests.reshape(-1), valid, large=False, binary=True)
 
 
 def _text(key: bytes, values: pa.Array) -> pa.Array:

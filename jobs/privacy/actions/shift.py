@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -27,11 +26,10 @@ class Shift(Action):
         return kind if is_time(kind) else None
 
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
-        days = -1 - (rows.chance() % np.uint64(self.max_days)).astype(np.int64)
-        by = pa.array(days * MICROSECONDS_A_DAY)
+        by = pa.array(rows.days(self.max_days) * -MICROSECONDS_A_DAY)
         times = as_timestamp(values)
         moved = _moved(times, by)
-        if rows.precision is not None:
+        if _has_periods(rows.precision):
             for digits, unit, half in ((YEAR, "year", 182), (MONTH, "month", 15)):
                 coarse = pc.fill_null(pc.equal(rows.precision, digits), False)
                 if pc.any(coarse).as_py():
@@ -40,6 +38,12 @@ class Shift(Action):
 
     def described(self) -> str:
         return f"shifted by 1 to {self.max_days} days into the past, by one number of days a patient"
+
+
+def _has_periods(precision: pa.Array | None) -> bool:
+    """Whether of any time only the year or the month was sent."""
+    least = None if precision is None else pc.min(precision).as_py()
+    return least is not None and least <= MONTH
 
 
 def _moved(times: pa.Array, by: pa.Array) -> pa.Array:

@@ -33,7 +33,7 @@ class Zip3(Action):
 
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
         three = over_distinct(values, _three_digits)
-        if rows.country is None:
+        if rows.country is None or rows.country.null_count == len(rows.country):
             return three
         at_home = pc.fill_null(over_distinct(rows.country, _is_united_states), True)
         return only_where(three, np.asarray(at_home.to_numpy(zero_copy_only=False)))
