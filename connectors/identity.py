@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.kernels.interning import Distinct, distinct
+from connectors.kernels.distinct import Distinct, distinct
 
 SEPARATOR = "|"
 

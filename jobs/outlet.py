@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
-from connectors.kernels.interning import Told
+from connectors.kernels.distinct import Told
 from connectors.lake import QUARANTINE, Part, PartWriter
 from connectors.lake.parts import Puts
 from connectors.lake.quarantine import QUARANTINED

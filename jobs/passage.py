@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import REJECTS, Parsed, Piece
 from connectors.errors import ClinrayError
-from connectors.kernels.interning import Told
+from connectors.kernels.distinct import Told
 from connectors.registry import connector
 from connectors.storage import open_store
 from connectors.storage.reading import readable

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import REJECTS, Connector
-from connectors.kernels.interning import Told
+from connectors.kernels.distinct import Told
 from jobs.privacy.engine import Shared, deidentified_spec, deidentify
 from jobs.privacy.keys import Keyring
 from jobs.privacy.policy import Policy

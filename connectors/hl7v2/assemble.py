@@ -12,8 +12,8 @@ from connectors.contract import TableSpec
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
+from connectors.kernels.distinct import Distinct
 from connectors.kernels.gather import is_all, picked, taken
-from connectors.kernels.interning import Distinct
 
 _DIGEST_BYTES = 32
 Made = TypeVar("Made")

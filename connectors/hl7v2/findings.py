@@ -12,7 +12,7 @@ import pyarrow as pa
 from connectors.hl7v2 import rules
 from connectors.hl7v2.chunk import Segments, Values
 from connectors.hl7v2.locate import Positions, code_name
-from connectors.kernels.interning import spread
+from connectors.kernels.distinct import spread
 
 CHARSET_ASSUMED: Final = "HL7_CHARSET_ASSUMED"
 NUMBER_INVALID: Final = "HL7_NUMBER_INVALID"

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category
 from connectors.hl7v2.chunk import Segments, Values
+from connectors.kernels.distinct import distinct, spread
 from connectors.kernels.gather import picked, strings
-from connectors.kernels.interning import distinct, spread
 from connectors.kernels.numbers import numbers
 from connectors.kernels.spans import validity
 from connectors.kernels.times import times

@@ -26,8 +26,8 @@ from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
+from connectors.kernels.distinct import Distinct, distinct, spread
 from connectors.kernels.gather import picked, taken
-from connectors.kernels.interning import Distinct, distinct, spread
 from connectors.kernels.spans import spans_of
 
 Booleans = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from connectors.kernels.interning import distinct
+from connectors.kernels.distinct import distinct
 from connectors.kernels.spans import Offsets, spans_of, to_read
 from connectors.kernels.words import byte_at, load
 

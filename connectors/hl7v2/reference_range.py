@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from connectors.contract import Category
-from connectors.kernels.interning import distinct
+from connectors.kernels.distinct import distinct
 
 _NUMBER: Final = r"[<>]?=?\s*[-+]?\d{1,6}(?:[.,]\d{1,6})?"
 _RANGE: Final = re.compile(rf"\s*{_NUMBER}(?:\s*(?:-|:|/|to)\s*{_NUMBER})?\s*%?\s*", re.IGNORECASE)

@@ -22,7 +22,7 @@ from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
-from connectors.kernels.interning import combinations, distinct
+from connectors.kernels.distinct import combinations, distinct
 
 MESSAGES = "hl7v2_messages"
 FINDINGS = "hl7v2_findings"

@@ -20,8 +20,8 @@ from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, without_authority
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
+from connectors.kernels.distinct import spread
 from connectors.kernels.gather import is_all, picked, taken
-from connectors.kernels.interning import spread
 from connectors.kernels.numbers import integers, numbers
 from connectors.kernels.spans import number_array, validity
 from connectors.kernels.times import times

@@ -1,10 +1,7 @@
-"""The distinct values of a text column, and which of them each row holds."""
+"""Which rows of a text column hold the same value: the loops over its bytes."""
 # mypy: disallow-untyped-decorators=False, warn-return-any=False
 
 from __future__ import annotations
-
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +9,7 @@ import pyarrow as pa
 from numba import njit
 
 from connectors.kernels.short_values import GROUP, LONGEST_SHORT, intern_short, probe_after, short
-from connectors.kernels.spans import LONGEST, Spans, place_of, spans_of, spans_of_width, text_array, to_read, validity
+from connectors.kernels.spans import LONGEST, Spans, text_array, to_read
 from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
 
 Bytes = npt.NDArray[np.uint8]
@@ -50,114 +47,27 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     return (codes, rows) if worth else None
 
 
+def codes_of_numbers(numbers: Integers) -> tuple[Codes, Integers]:
+    """The same of int64[n]: int32[n], and the row in which each distinct number stands first."""
+    end = _WORD * numbers.size
+    bounds = to_read(np.arange(0, end + 1, _WORD, dtype=np.int32 if end <= LONGEST else np.int64))
+    data, valid = whole_words(to_read(numbers.view(np.uint8))), to_read(np.ones(numbers.size, np.bool_))
+    codes, rows, _ = _intern(data, bounds[:-1], bounds[1:], valid, _NEVER)
+    return codes, rows
+
+
+def all_differ(spans: Spans) -> bool:
+    """Whether it is sure that no value stands twice; there are no nulls."""
+    return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.ends))
+
+
 def whole_words(data: Bytes) -> Bytes:
     """The bytes, with zeros behind them if they are fewer than a word."""
     return data if data.size >= _WORD else to_read(np.pad(data, (0, _WORD - data.size)))
 
 
-@dataclass(frozen=True)
-class Distinct:
-    """A column of text or bytes as its distinct values and which of them each row holds.
-
-    values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
-    codes is None, and values are the column as it stands.
-    """
-
-    values: pa.Array
-    codes: Codes | None
-
-    def column(self, made: pa.Array) -> pa.Array:
-        """The column that has made[i] where this one has values[i]."""
-        if self.codes is None:
-            return made
-        if made.null_count or not has_spans(made.type):
-            return made.take(pa.array(self.codes, mask=self.codes < 0))
-        return _copied(spans_of(made), self.codes, made.type)
-
-    def places(self) -> Codes:
-        """int32[n]: the place of each row's value among `values`, -1 for null."""
-        if self.codes is not None:
-            return self.codes
-        return np.where(validity(self.values), np.arange(len(self.values), dtype=np.int32), np.int32(-1))
-
-    def equals(self, other: Distinct) -> bool:
-        """Whether the columns are the same, as far as they are told apart alike."""
-        if self.codes is None or other.codes is None:
-            return self.codes is other.codes and bool(self.values.equals(other.values))
-        return np.array_equal(self.codes, other.codes) and bool(self.values.equals(other.values))
-
-
-def distinct(values: pa.Array) -> Distinct:
-    """The distinct values of a text or binary array."""
-    spans = spans_of(values)
-    found = codes_of(spans)
-    if found is None:
-        return Distinct(values, None)
-    codes, rows = found
-    return Distinct(_copied(spans, rows.astype(np.int32), values.type), codes)
-
-
-def spread(names: Sequence[str], codes: Codes) -> pa.StringArray:
-    """The column whose row i holds names[codes[i]], null for -1."""
-    values = pa.array(names, pa.string())
-    return Distinct(values, codes).column(values)
-
-
-def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
-    """int32[n]: which distinct row several columns of n rows make together, in order of appearance; and the row in
-    which each stands first. A null is a value like another."""
-    codes, firsts = np.zeros(len(columns[0].places()), np.int32), np.zeros(1, np.int64)
-    for column in columns:
-        places = column.places()
-        if len(column.values) == 1 and (places == 0).all():
-            continue
-        pairs = codes.astype(np.int64) * (len(column.values) + 1) + places
-        spans = spans_of_width(pa.array(pairs), _WORD)
-        codes, firsts, _ = _intern(whole_words(spans.data), spans.starts, spans.ends, spans.valid, _NEVER)
-    return codes, firsts[: len(codes)]
-
-
-class Told:
-    """What is known of columns whose distinct values were found before, until it is forgotten.
-
-    A column is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[pa.Array, Distinct]] = {}
-
-    def note(self, column: pa.Array, told: Distinct) -> None:
-        """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
-        that no others stand before in the order of the rows."""
-        if told.codes is not None:
-            self._known[place_of(column)] = column, told
-
-    def of(self, column: pa.Array) -> Distinct | None:
-        """The same with each value once; None where it is not known."""
-        found = self._known.get(place_of(column))
-        if found is None or found[1].values.null_count or not all_distinct(found[1].values):
-            return None
-        return found[1]
-
-    def forget(self) -> None:
-        """Lets go of all columns."""
-        self._known.clear()
-
-
-def all_distinct(values: pa.Array) -> bool:
-    """Whether it is sure that no value of a text or binary array without nulls stands in it twice."""
-    spans = spans_of(values)
-    return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.ends))
-
-
-def has_spans(kind: pa.DataType) -> bool:
-    """Whether values are text or bytes of any length."""
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(is_kind(kind) for is_kind in texts)
-
-
-def _copied(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
-    """Row i holds value codes[i] of the spans; null for -1."""
+def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
+    """The array whose row i holds value codes[i] of the spans; null for -1."""
     total, missing = _measured(spans.lengths, codes)
     large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
@@ -224,16 +134,21 @@ def _hash(at: int, length: int, first: np.uint64, end: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _same_middle(a: int, b: int, length: int) -> bool:
+    """Whether two values of one length, at two addresses, are the same between their first and last eight bytes."""
+    for i in range(8, length - 8, 8):  # noqa: SIM110 - numba compiles loops, not generators
+        if load(a + i) != load(b + i):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _is(values: Words, code: int, first: np.uint64, end: np.uint64, length: int, at: int) -> bool:
     """Whether a distinct value is the one at an address: up to 16 bytes its ends and length say so."""
     place = _NUMBERS * code
     if values[place + _FIRST] != first or values[place + _LAST] != end or values[place + _LENGTH] != np.uint64(length):
         return False
-    other = np.int64(values[place + _ADDRESS])
-    for i in range(8, length - 8, 8):  # noqa: SIM110 - numba compiles loops, not generators
-        if load(other + i) != load(at + i):
-            return False
-    return True
+    return _same_middle(np.int64(values[place + _ADDRESS]), at, length)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -257,10 +172,9 @@ def _equal(a: int, b: int, length: int, last: int) -> bool:
     """Whether two values of one length, at two addresses, are the same bytes."""
     if length < 8:
         return bool(short(a, length, last) == short(b, length, last))
-    for i in range(0, length - 8, 8):
-        if load(a + i) != load(b + i):
-            return False
-    return bool(load(a + length - 8) == load(b + length - 8))
+    if load(a) != load(b) or load(a + length - 8) != load(b + length - 8):
+        return False
+    return _same_middle(a, b, length)
 
 
 @njit(cache=True, nogil=True)

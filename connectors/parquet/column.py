@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.kernels.interning import Distinct, codes_of
+from connectors.kernels.distinct import Distinct
+from connectors.kernels.interning import codes_of
 from connectors.kernels.spans import Spans, spans_of, spans_of_width, to_read, validity
 from connectors.parquet import format as parquet
 from connectors.parquet import packing, thrift

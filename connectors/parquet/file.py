@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from connectors.kernels.interning import Told
+from connectors.kernels.distinct import Told
 from connectors.kernels.spans import place_of
 from connectors.parquet import format as parquet
 from connectors.parquet.column import pages_of, without_values

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from connectors.kernels.interning import Distinct, distinct, has_spans
+from connectors.kernels.distinct import distinct, has_spans
 
 
 def over_distinct(values: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
@@ -14,9 +14,5 @@ def over_distinct(values: pa.Array, work: Callable[[pa.Array], pa.Array]) -> pa.
     if not has_spans(values.type):
         encoded = values.dictionary_encode()
         return work(encoded.dictionary).take(encoded.indices)
-    return over(distinct(values), work)
-
-
-def over(column: Distinct, work: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """The same of a column that is told apart already."""
+    column = distinct(values)
     return column.column(work(column.values))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
 from connectors.identity import normalise
-from connectors.kernels.interning import Distinct, Told, distinct
+from connectors.kernels.distinct import Distinct, Told, distinct
 from connectors.kernels.spans import place_of
 from jobs.privacy.actions import Action, Keep, Rows
 from jobs.privacy.actions.base import told_apart

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.interning import distinct
+from connectors.kernels.distinct import distinct
 from jobs.privacy.actions import Action, Rows
 
 

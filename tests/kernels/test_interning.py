@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.interning import all_distinct, combinations, distinct, is_constant, spread
+from connectors.kernels.distinct import combinations, distinct, spread
+from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant
 from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -109,7 +110,16 @@ def test_one_other_byte_in_a_long_column_is_seen(value: bytes, rows: int, data: 
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=300))
 def test_values_are_all_distinct_where_none_stands_twice(values: list[bytes]) -> None:
-    assert all_distinct(pa.array(values, pa.binary())) == (len(set(values)) == len(values))
+    assert all_differ(spans_of(pa.array(values, pa.binary()))) == (len(set(values)) == len(values))
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 5), max_size=60))
+def test_numbers_are_told_apart(numbers: list[int]) -> None:
+    codes, rows = codes_of_numbers(np.array(numbers, np.int64))
+    present = list(dict.fromkeys(numbers))
+    assert [numbers[row] for row in rows] == present
+    assert codes.tolist() == [present.index(number) for number in numbers]
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ConfigError
-from connectors.kernels.interning import Distinct, Told, distinct
+from connectors.kernels.distinct import Distinct, Told, distinct
 from connectors.parquet import column as columns
 from connectors.parquet.file import FileWriter, Shelf
 

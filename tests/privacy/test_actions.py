@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import jobs.privacy
 from connectors.identity import normalise, qualified
-from connectors.kernels.interning import distinct
+from connectors.kernels.distinct import distinct
 from jobs.privacy.actions import Action, Rows
 from jobs.privacy.actions.age_band import AgeBand
 from jobs.privacy.actions.constant import Constant

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from connectors.contract import LINEAGE, Category, Column, TableSpec
 from connectors.errors import ConfigError
-from connectors.kernels.interning import distinct
+from connectors.kernels.distinct import distinct
 from jobs.privacy import engine, policy
 
 DEIDENTIFYING = [n for n in policy.names() if policy.load(n).zone is policy.Zone.DEIDENTIFIED]

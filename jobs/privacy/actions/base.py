@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from connectors.kernels.interning import Distinct, distinct
-from jobs.privacy.distinct import over
+from connectors.kernels.distinct import Distinct, distinct
 from jobs.privacy.keys import Keyring
 
 Alike = Callable[[Hashable, Distinct, Callable[[pa.Array], pa.Array]], pa.Array]
@@ -37,7 +36,7 @@ def told_apart(values: pa.Array, once: Once) -> Distinct:
 
 def each(purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """An Alike that remembers nothing."""
-    return over(values, make)
+    return values.column(make(values.values))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
-from connectors.kernels.interning import Distinct
+from connectors.kernels.distinct import Distinct
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Rows, told_apart
 

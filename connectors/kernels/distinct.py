@@ -1,0 +1,106 @@
+"""A text column as its distinct values and which of them each row holds, and what is known of columns so."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.kernels.interning import Codes, Integers, all_differ, codes_of, codes_of_numbers, gathered
+from connectors.kernels.spans import place_of, spans_of, validity
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A column of text or bytes as its distinct values and which of them each row holds.
+
+    values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
+    codes is None, and values are the column as it stands.
+    """
+
+    values: pa.Array
+    codes: Codes | None
+
+    def column(self, made: pa.Array) -> pa.Array:
+        """The column that has made[i] where this one has values[i]."""
+        if self.codes is None:
+            return made
+        if made.null_count or not has_spans(made.type):
+            return made.take(pa.array(self.codes, mask=self.codes < 0))
+        return gathered(spans_of(made), self.codes, made.type)
+
+    def places(self) -> Codes:
+        """int32[n]: the place of each row's value among `values`, -1 for null."""
+        if self.codes is not None:
+            return self.codes
+        return np.where(validity(self.values), np.arange(len(self.values), dtype=np.int32), np.int32(-1))
+
+    def equals(self, other: Distinct) -> bool:
+        """Whether the columns are surely the same. Where they are told apart differently the answer is no though they
+        are equal, which costs work alone."""
+        if self.codes is None or other.codes is None:
+            return self.codes is other.codes and bool(self.values.equals(other.values))
+        return np.array_equal(self.codes, other.codes) and bool(self.values.equals(other.values))
+
+
+def distinct(values: pa.Array) -> Distinct:
+    """The distinct values of a text or binary array."""
+    spans = spans_of(values)
+    found = codes_of(spans)
+    if found is None:
+        return Distinct(values, None)
+    codes, rows = found
+    return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes)
+
+
+def spread(names: Sequence[str], codes: Codes) -> pa.StringArray:
+    """The column whose row i holds names[codes[i]], null for -1."""
+    values = pa.array(names, pa.string())
+    return Distinct(values, codes).column(values)
+
+
+def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
+    """int32[n]: which distinct row several columns of n rows make together, in order of appearance; and the row in
+    which each stands first. A null is a value like another."""
+    codes, firsts = np.zeros(len(columns[0].places()), np.int32), np.zeros(1, np.int64)
+    for column in columns:
+        places = column.places()
+        if len(column.values) == 1 and (places == 0).all():
+            continue
+        codes, firsts = codes_of_numbers(codes.astype(np.int64) * (len(column.values) + 1) + places)
+    return codes, firsts[: len(codes)]
+
+
+class Told:
+    """What is known of columns whose distinct values were found before, until it is forgotten.
+
+    A column is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[pa.Array, Distinct]] = {}
+
+    def note(self, column: pa.Array, told: Distinct) -> None:
+        """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
+        that no others stand before in the order of the rows."""
+        if told.codes is not None:
+            self._known[place_of(column)] = column, told
+
+    def of(self, column: pa.Array) -> Distinct | None:
+        """The same with each value once; None where it is not known."""
+        found = self._known.get(place_of(column))
+        if found is None or found[1].values.null_count or not all_differ(spans_of(found[1].values)):
+            return None
+        return found[1]
+
+    def forget(self) -> None:
+        """Lets go of all columns."""
+        self._known.clear()
+
+
+def has_spans(kind: pa.DataType) -> bool:
+    """Whether values are text or bytes of any length."""
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_kind(kind) for is_kind in texts)
