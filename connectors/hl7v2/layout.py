@@ -27,7 +27,6 @@ LOCATED: Final = (*TEXTS, "time", "number", "integer")
 TIME: Final = pa.timestamp("us", "UTC")
 _ALL_TABLES: Final = "*"
 _DIGITS: Final = "4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction"
-_LAST: Final = 1 << 15  # what is whole ends where the last of its parts does
 _POSITION: Final = re.compile(r"([A-Z][A-Z0-9]{1,2}(?:@[a-z]+)?)[-.](\d+)(?:\.(\d+))?(?:\.(\d+))?")
 _TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
@@ -51,16 +50,17 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 class Source:
     """What the kernel looks for in one kind of segment.
 
-    wholes: int32[w, 2], field and the slot that it fills. parted: int32[p, 3], field and which numbers of the entries
-    are its; both in the order of fields, so that the end of a segment ends them. entries: int32[e, 3], component,
-    subcomponent and slot (component 0 for the whole field, subcomponent 0 for the whole component), those of a field in
-    the order of where they end. places: int32[w + e], the slots.
+    wholes: int32[w, 2], field and the slot that it fills. heads: int32[h, 2], the same for fields of whose components
+    only the first is wanted. parted: int32[p, 3], field and which numbers of the entries are its. All three are in the
+    order of fields, so that the end of a segment ends them. entries: int32[e, 3], component, subcomponent and slot
+    (subcomponent 0 for the whole component), those of a field in order. places: int32[w + h + e], the slots.
     header: the segment is MSH, whose first field is the separator itself. shared: some slot has several positions.
     fields: one more than the last field.
     """
 
     name: str
     wholes: npt.NDArray[np.int32]
+    heads: npt.NDArray[np.int32]
     parted: npt.NDArray[np.int32]
     entries: npt.NDArray[np.int32]
     places: npt.NDArray[np.int32]
@@ -194,7 +194,9 @@ def layout(table: str) -> Layout:
 
 
 def make_layout(slots: list[Slot]) -> Layout:
-    """The layout of any columns. Raises ConfigError for a position that does not read."""
+    """The layout of any columns. Raises ConfigError for a position that does not read, or that two columns take, and
+    for a column that takes two positions of one segment.
+    """
     wanted: dict[str, list[tuple[int, int, int, int]]] = {}
     for index, slot in enumerate(slots):
         for position in slot.positions:
@@ -216,29 +218,34 @@ def _segment(position: str) -> str:
 
 
 def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int]) -> Source:
-    """Where several positions fill one slot, the first value of a segment counts: fields among them stay in order."""
     if len({place[1:] for place in places}) < len(places):
         raise ConfigError("TABLE_COLUMNS", f"two columns take the same position of {name}")
+    if len({place[0] for place in places}) < len(places):
+        raise ConfigError("TABLE_COLUMNS", f"a column takes two positions of {name}")
     of_field: dict[int, list[tuple[int, int, int]]] = {}
     for slot, field, component, subcomponent in places:
         of_field.setdefault(field, []).append((component, subcomponent, slot))
     wholes: list[tuple[int, ...]] = []
+    heads: list[tuple[int, ...]] = []
     parted: list[tuple[int, ...]] = []
     entries: list[tuple[int, ...]] = []
     for field, wanted in sorted(of_field.items()):
-        if len(wanted) == 1 and not wanted[0][0] and wanted[0][2] not in several:
-            wholes.append((field, wanted[0][2]))
-            continue
-        parted.append((field, 3 * len(entries), 3 * (len(entries) + len(wanted))))
-        wanted.sort(key=lambda entry: (entry[0] or _LAST, entry[1] or _LAST))
-        entries += wanted
-    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in ((wholes, 2), (parted, 3), (entries, 3))]
+        wholes += [(field, slot) for component, _, slot in wanted if not component]
+        parts = sorted(entry for entry in wanted if entry[0])
+        if len(parts) == 1 and parts[0][:2] == (1, 0):
+            heads.append((field, parts[0][2]))
+        elif parts:
+            parted.append((field, 3 * len(entries), 3 * (len(entries) + len(parts))))
+            entries += parts
+    shapes = ((wholes, 2), (heads, 2), (parted, 3), (entries, 3))
+    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in shapes]
     return Source(
         name=name.split("@")[0],
         wholes=made[0],
-        parted=made[1],
-        entries=made[2],
-        places=np.concatenate((made[0][:, 1], made[2][:, 2])),
+        heads=made[1],
+        parted=made[2],
+        entries=made[3],
+        places=np.concatenate((made[0][:, 1], made[1][:, 1], made[3][:, 2])),
         header=name == "MSH",
         shared=any(place[0] in several for place in places),
         fields=1 + max(2, *of_field),

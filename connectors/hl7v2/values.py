@@ -89,6 +89,14 @@ def _part(low: int, high: int, separator: int, number: int) -> Any:
     return low, end
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _head(low: int, high: int, separator: int, repeater: int) -> Any:
+    """Where the first part of the first repetition ends between two addresses."""
+    if high - low > BLOCK:
+        return _first(low, _first(low, high, repeater), separator)
+    return min(low + lowest(equals(low, separator) | equals(low, repeater)), high)
+
+
 @njit(cache=True, nogil=True)
 def _clear(lengths: int, stride: int) -> None:
     """Writes zero at each row of a slot."""
@@ -124,25 +132,23 @@ def _note_parts(targets: int, row: int, stride: int, entries: int, stop: int, lo
     targets: see _find. The components are gone through once, for their entries are in the same order.
     """
     start, length, totals, text = word_at(targets), word_at(targets + 8), word_at(targets + 16), word_at(targets + 24)
-    shared = word_at(targets + 40) != 0
-    divider, limit = byte_at(own + _COMPONENT), _first(low, high, byte_at(own + _REPETITION))
-    bits, one, long = equals(low, divider) & below(limit - low), np.uint64(1), limit - low > BLOCK
+    shared, one, long = word_at(targets + 40) != 0, np.uint64(1), high - low > BLOCK
+    divider, repeater = byte_at(own + _COMPONENT), byte_at(own + _REPETITION)
+    limit = _first(low, high, repeater) if long else min(low + lowest(equals(low, repeater)), high)
+    bits = equals(low, divider) & below(limit - low)
     at, end, number = low, _first(low, limit, divider) if long else min(low + lowest(bits), limit), 1
     for entry in range(entries, stop, 4 * _ENTRY_NUMBERS):
         component, subcomponent, slot = int_at(entry), int_at(entry + 4), int_at(entry + 8)
-        of_start, of_length, total = start + stride * slot, length + stride * slot, totals + 8 * slot
-        if component == 0:
-            _note(of_start, of_length, total, row, stride, text, low, high, shared)
-            continue
         while number < component and end < limit:
             at, number, bits = end + 1, number + 1, bits & (bits - one)
             end = _first(at, limit, divider) if long else min(low + lowest(bits), limit)
         if number < component:
-            continue
+            break
         begin, behind = at, end
         if subcomponent:
             begin, behind = _part(at, end, byte_at(own + _SUBCOMPONENT), subcomponent)
-        _note(of_start, of_length, total, row, stride, text, begin, behind, shared)
+        to, total = stride * slot, totals + 8 * slot
+        _note(start + to, length + to, total, row, stride, text, begin, behind, shared)
 
 
 @njit(cache=True, nogil=True)
@@ -168,6 +174,7 @@ def _find(
     message: Positions,
     segments: Positions,
     wholes: Positions,
+    heads: Positions,
     parted: Positions,
     entries: Positions,
     places: Positions,
@@ -212,6 +219,15 @@ def _find(
             field, slot = at_bounds + 8 * wholes[i, 0], np.int64(wholes[i, 1])
             to, total = stride * slot, totals + 8 * slot
             _note(start + to, length + to, total, row, stride, text, word_at(field - 8) + 1, word_at(field), shared)
+        for i in range(heads.shape[0]):
+            if heads[i, 0] > sent_last:
+                break
+            field, slot = at_bounds + 8 * heads[i, 0], np.int64(heads[i, 1])
+            low, high = word_at(field - 8) + 1, word_at(field)
+            if high > low:
+                high = _head(low, high, own[_COMPONENT], own[_REPETITION])
+                to, total = stride * slot, totals + 8 * slot
+                _note(start + to, length + to, total, row, stride, text, low, high, shared)
         for i in range(parted.shape[0]):
             if parted[i, 0] > sent_last:
                 break
@@ -253,6 +269,7 @@ def find_values(
         message,
         segments,
         source.wholes,
+        source.heads,
         source.parted,
         source.entries,
         source.places,

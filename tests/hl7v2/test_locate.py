@@ -23,6 +23,7 @@ POSITIONS = [
     *(f"PID-{f}" for f in range(1, 8)),
     *(f"PID-{f}.{c}" for f, c in itertools.product(range(1, 6), range(1, 4))),
     *(f"PID-{f}.{c}.{s}" for f, c, s in itertools.product((2, 3), (1, 2), (1, 2, 3))),
+    *("PID-6.1", "PID-8.1"),
 ]
 
 

@@ -280,6 +280,11 @@ def test_two_columns_of_one_position_stop_the_layout() -> None:
         make_layout([Slot("x", "text", ("PID-5",)), Slot("y", "text", ("PID-5",))])
 
 
+def test_a_column_of_two_positions_of_one_segment_stops_the_layout() -> None:
+    with pytest.raises(ConfigError, match="TABLE_COLUMNS"):
+        make_layout([Slot("x", "text", ("PID-5.1", "PID-5"))])
+
+
 def test_an_embedded_document_of_megabytes_is_one_value() -> None:
     document = "QUJD" * 1_000_000
     data = message(PID, f"OBX|1|ED|D||^TEXT^^Base64^{document}")
