@@ -182,38 +182,56 @@ def find_repetitions(
     return n
 
 
-@njit(cache=True, nogil=True)
-def count_segments(message: Positions, messages: int) -> Positions:
-    """int32[messages]: how many segments each has. message: int32[segments], the message of each."""
-    counts = np.zeros(messages, np.int32)
-    for m in message:
-        counts[m] += 1
-    return counts
+@njit(cache=True, nogil=True, inline="always")
+def _write_structure(name: Positions, begin: int, end: int, out: Bytes, o: int) -> Any:
+    """Writes one structure of write_structures at out[o]; returns where it ends."""
+    s = begin
+    while s < end:
+        code, run = name[s], s
+        while s < end and name[s] == code:
+            s += 1
+        if run > begin:
+            out[o] = 32
+            o += 1
+        second, third = code // 36 % 36, code % 36
+        out[o] = 65 + code // 1296
+        out[o + 1] = second + 48 if second < 10 else second + 55
+        out[o + 2] = third + 48 if third < 10 else third + 55
+        o += 3
+        if s > run + 1:
+            out[o] = 43
+            o += 1
+    return o
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _same_names(name: Positions, one: int, other: int, count: int) -> Any:
+    """Whether two runs of segments have the same names."""
+    same = True
+    for i in range(count):
+        same &= name[one + i] == name[other + i]
+    return same
 
 
 @njit(cache=True, nogil=True)
-def write_structures(message: Positions, name: Positions, offsets: Positions, out: Bytes) -> None:
+def write_structures(message: Positions, name: Positions, counts: Positions, offsets: Positions, out: Bytes) -> None:
     """The names of each message's segments, a space between them, a run of equal names once and with a plus sign.
 
-    offsets: int32[messages + 1], where each text ends in out (uint8[5 * segments]).
+    counts: int32[messages], how many segments each has. offsets: int32[messages + 1], where each text begins in out
+    (uint8[5 * segments]), and where the last ends. Messages in a row mostly have the same names: their text is copied.
     """
     o, s = 0, 0
-    for m in range(offsets.size - 1):
-        offsets[m] = o
-        begin = o
+    for m in range(counts.size):
+        begin, offsets[m] = s, o
         while s < message.size and message[s] == m:
-            code, run = name[s], s
-            while s < message.size and message[s] == m and name[s] == code:
-                s += 1
-            if o > begin:
-                out[o] = 32
-                o += 1
-            second, third = code // 36 % 36, code % 36
-            out[o] = 65 + code // 1296
-            out[o + 1] = second + 48 if second < 10 else second + 55
-            out[o + 2] = third + 48 if third < 10 else third + 55
-            o += 3
-            if s > run + 1:
-                out[o] = 43
-                o += 1
-    offsets[offsets.size - 1] = o
+            s += 1
+        count = s - begin
+        counts[m] = count
+        if m > 0 and count == counts[m - 1] and _same_names(name, begin, begin - count, count):
+            size = o - offsets[m - 1]
+            for k in range(o, o + size):
+                out[k] = out[k - size]
+            o += size
+        else:
+            o = _write_structure(name, begin, s, out, o)
+    offsets[counts.size] = o

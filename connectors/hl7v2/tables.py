@@ -202,16 +202,16 @@ class _Reader:
 
     def _message_columns(self, lead: Positions) -> Columns:
         frame, segments = self._frame, self._segments
-        offsets = np.empty(len(frame) + 1, np.int32)
+        counts, offsets = np.empty(len(frame), np.int32), np.empty(len(frame) + 1, np.int32)
         out = np.empty(5 * len(segments.name), np.uint8)
-        locate.write_structures(segments.message, segments.name, offsets, out)
+        locate.write_structures(segments.message, segments.name, counts, offsets, out)
         self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[np.flatnonzero(frame.charset_assumed)])
         return {
             "charset": spread(charsets.NAMES, frame.charset.astype(np.int32)),
             "structure": pa.Array.from_buffers(
                 pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
             ),
-            "segments": pa.array(locate.count_segments(segments.message, len(frame))),
+            "segments": pa.array(counts),
         }
 
     @cached_property

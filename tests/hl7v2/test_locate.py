@@ -14,7 +14,14 @@ from connectors.contract import Piece, RawObject, ReadOptions
 from connectors.hl7v2.chunk import find_segments, find_values, texts
 from connectors.hl7v2.framing import frames
 from connectors.hl7v2.layout import Slot, make_layout
-from connectors.hl7v2.locate import NO_NAME, _name_code, code_name, find_separators, name_code
+from connectors.hl7v2.locate import (
+    NO_NAME,
+    _name_code,
+    code_name,
+    find_separators,
+    name_code,
+    write_structures,
+)
 from connectors.hl7v2.patient_key import FIELDS, _repetitions
 from connectors.hl7v2.relate import KINDS, by_row, relate
 
@@ -190,6 +197,25 @@ def test_python_hl7_reads_the_same(segments: list[list[str]]) -> None:
                 several = [value] if isinstance(value, str) else value
                 value = several[part - 1] if part <= len(several) else ""
             assert row[position] == (str(value) or None)
+
+
+NAMES = st.lists(st.sampled_from(["MSH", "PID", "OBX", "Z9A"]), max_size=5)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.integers(1, 3)), max_size=5))
+def test_structures_are_the_names_of_the_segments(sent: list[tuple[list[str], int]]) -> None:
+    sequences = [names for names, times in sent for _ in range(times)]
+    name = np.array([name_code(each) for names in sequences for each in names], np.int32)
+    message = np.repeat(np.arange(len(sequences)), [len(names) for names in sequences]).astype(np.int32)
+    counts, offsets = np.empty(len(sequences), np.int32), np.empty(len(sequences) + 1, np.int32)
+    out = np.empty(5 * len(name), np.uint8)
+    write_structures(message, name, counts, offsets, out)
+    runs = [[(each, len(list(run))) for each, run in itertools.groupby(names)] for names in sequences]
+    assert counts.tolist() == [len(names) for names in sequences]
+    assert [bytes(out[a:b]).decode() for a, b in itertools.pairwise(offsets)] == [
+        " ".join(each + "+" * (times > 1) for each, times in row) for row in runs
+    ]
 
 
 def test_every_name_has_its_number() -> None:
