@@ -156,16 +156,16 @@ def hmac_sha256_rows(key: bytes, rows: Bytes) -> Bytes:
 
 
 def _hmac_side_by_side(pads: Bytes, rows: Bytes) -> Bytes:
-    """The same: all rows are of one length, and with some of zeros every lane has one, so that none is left out."""
+    """The same of LANES rows or more. The last row stands again in lanes that would have none, so that none of the
+    rows is left out."""
+    inner, outer = sha256.behind(pads[0]), sha256.behind(pads[1])
     count, width = rows.shape
-    if spare := -count % sha256.LANES:
-        rows = np.concatenate([rows, np.zeros((spare, width), np.uint8)])
-    for pad in pads:
-        places = rows.ctypes.data + np.arange(len(rows), dtype=np.int64) * rows.shape[1]
-        lengths = np.full(len(rows), rows.shape[1], np.int64)
-        made, _ = sha256.digests_of(places, lengths, sha256.behind(pad), _BLOCK)
-        rows = made
-    return rows[:count]
+    if width == SIZE:
+        return sha256.digests_of_rows(sha256.digests_of_rows(rows, inner), outer)
+    row_of = np.minimum(np.arange(count + -count % sha256.LANES, dtype=np.int64), count - 1)
+    lengths = np.full(len(row_of), width, np.int64)
+    made, _ = sha256.digests_of(rows.ctypes.data + width * row_of, lengths, inner, _BLOCK)
+    return sha256.digests_of_rows(made[:count], outer)
 
 
 def _pads(key: bytes) -> Bytes:

@@ -56,6 +56,14 @@ def test_hmac_of_rows_equals_the_standard_library_for_short_and_long_keys(way, l
     assert digests.hmac_sha256_rows(key, rows).tobytes() == b"".join(expected)
 
 
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 48, 63])
+@pytest.mark.parametrize("width", [0, 1, 31, 32, 33, 55, 56, 130])
+def test_hmac_of_any_number_of_rows_of_any_width_equals_the_standard_library(way, width, count):
+    rows = np.random.default_rng(11).integers(0, 256, (count, width), dtype=np.uint8)
+    expected = [hmac.digest(b"key", row.tobytes(), "sha256") for row in rows]
+    assert digests.hmac_sha256_rows(b"key", rows).tobytes() == b"".join(expected)
+
+
 def test_a_published_vector_of_rfc_4231(way):
     row = np.frombuffer(b"what do ya want for nothing?", np.uint8).reshape(1, -1)
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"

@@ -191,6 +191,30 @@ def _compress(typing: Any, state: Any, places: Any, count: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), emit
 
 
+@intrinsic
+def _compress_rows(typing: Any, state: Any, rows: Any, out: Any) -> Any:
+    """Writes, at the address `out`, the digests of the rows of 32 bytes at an address, one a lane, from the states at
+    an address (uint32[8, LANES]), behind which a row and its padding make one block more."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def at(base: Any, offset: int, kind: Any) -> Any:
+            return builder.inttoptr(builder.add(base, ir.Constant(_ADDRESS, offset)), kind.as_pointer())
+
+        narrow, doubled = ir.VectorType(_WORD, _WORDS // 2), [k % (_WORDS // 2) for k in range(LANES)]
+        states = [builder.load(at(arguments[0], _STRIDE * i, _VECTOR), align=4) for i in range(8)]
+        halves = [builder.load(at(arguments[1], SIZE * lane, narrow), align=1) for lane in range(LANES)]
+        rows = _transposed(builder, [_shuffled(builder, half, half, doubled) for half in halves])
+        padding = [_every(word) for word in (1 << 31, *[0] * 6, 8 * (_BLOCK + SIZE))]
+        made = _rounds(builder, states, [*(_big_endian(builder, word) for word in rows[:8]), *padding])
+        digests = _transposed(builder, [_big_endian(builder, word) for word in (*made, *made)])
+        for lane, digest in enumerate(digests):
+            half = _shuffled(builder, digest, digest, range(8))
+            builder.store(half, at(arguments[2], SIZE * lane, narrow), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), emit
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _blocks(length: np.int64) -> np.int64:
     """How many blocks a span makes with its padding (FIPS 180-4, 5.1.1)."""
@@ -326,6 +350,22 @@ def digests_of(places: Integers, lengths: Integers, start: Words, before: int) -
     out, alone = np.empty((places.size, SIZE), np.uint8), np.zeros(places.size, np.bool_)
     _hash(_by_blocks(lengths), places, lengths, start, before, _room(), out, alone)
     return out, alone
+
+
+def digests_of_rows(rows: Bytes, start: Words) -> Bytes:
+    """uint8[n, 32]: SHA-256 of each row of uint8[n, 32], contiguous, n at least LANES; a block stands in front of each,
+    behind which the state is `start`, uint32[8]."""
+    out = np.empty(rows.shape, np.uint8)
+    _hash_rows(rows.ctypes.data, np.repeat(start, LANES), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _hash_rows(rows: int, states: Words, out: Bytes) -> None:
+    """See `digests_of_rows`; rows: their address. The last LANES are hashed once more where a group is not whole."""
+    for group in range(0, len(out), LANES):
+        first = SIZE * min(group, len(out) - LANES)
+        _compress_rows(states.ctypes.data, rows + first, out.ctypes.data + first)
 
 
 def behind(block: Bytes) -> Words:
