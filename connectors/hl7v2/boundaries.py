@@ -20,7 +20,7 @@ from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
 from connectors.hl7v2.lanes import LANES, names_mask
-from connectors.kernels.words import BLOCK, below, byte_at, equals, lowest, ones
+from connectors.kernels.words import BLOCK, below, byte_at, equals, load, lowest, ones
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -37,6 +37,10 @@ LOOK_BEHIND: Final = 4  # bytes around a start that decide whether it is one
 LOOK_AHEAD: Final = 5
 
 CHARSET_FIELD: Final = 18  # of MSH
+
+_USUAL: Final = 8  # from the start of a message to the end of an MSH-2 of four separators
+_FOUR_BYTES, _SIX_BYTES = np.uint64((1 << 32) - 1), np.uint64((1 << 48) - 1)
+_PLAIN: Final = np.uint64(int.from_bytes(b"MSH|", "little"))  # as nearly all messages start
 
 READABLE: Final = 0
 SHORT: Final = 1  # MSH ends before MSH-3
@@ -143,7 +147,7 @@ def find_items(
 
     Returns how many items there are; those beyond the capacity of the arrays are counted, not stored.
     """
-    n = 0
+    n, base = 0, np.int64(buf.ctypes.data)
     for r in range(run_starts.size - 1):
         low, high = run_starts[r], run_starts[r + 1]
         if at_object_start[r] and low < high and kind_at(buf, low, low, high, low) == NONE:
@@ -151,11 +155,13 @@ def find_items(
                 starts[n], kinds[n], run_of[n] = low, TEXT, r
             n += 1
         for block in range(low, high, LANES):
-            mask = names_mask(buf.ctypes.data + block)
+            mask = names_mask(base + block)
             while mask:
                 at = block + lowest(mask)
                 mask &= mask - np.uint64(1)
-                kind = kind_at(buf, at, low, high, low)
+                plain = low < at < high - 3 and load(base + at) & _FOUR_BYTES == _PLAIN
+                plain = plain and is_terminator(byte_at(base + at - 1))
+                kind = MSH if plain else kind_at(buf, at, low, high, low)
                 if kind != NONE:
                     if n < starts.size:
                         starts[n], kinds[n], run_of[n] = at, kind, r
@@ -310,12 +316,18 @@ def read_headers(
 ) -> None:
     """status[i]: whether the separators of message i can be used (READABLE, SHORT, SEPARATORS); charset[i]: what the
     first repetition of its MSH-18 declares, read with its own separators (see charsets.resolve). buf: BLOCK readable
-    bytes behind the last message."""
-    base = np.int64(buf.ctypes.data)
+    bytes behind the last message.
+
+    Separators that follow from six bytes are mostly those of the message before.
+    """
+    base, before, known = np.int64(buf.ctypes.data), np.uint64(0), False
     for i in range(starts.size):
         end = _line_stop(base, starts[i] + 4, ends[i])
         charset[i] = UNDECLARED
-        status[i], at = _separators(buf, starts[i], end)
+        status[i], at, head = READABLE, starts[i] + _USUAL, load(base + starts[i] + 3) & _SIX_BYTES
+        if not known or head != before or at >= end:
+            status[i], at = _separators(buf, starts[i], end)
+            before, known = head, status[i] == READABLE and at == starts[i] + _USUAL
         if status[i] != READABLE:
             continue
         separator, component, repetition = buf[starts[i] + 3], buf[starts[i] + 4], buf[starts[i] + 4]

@@ -280,6 +280,29 @@ def test_short_long_and_other_separators_are_read(header):
     assert [raw for _, _, raw, _ in read([piece(header)])[0]] == [header]
 
 
+def test_every_header_is_judged_as_if_it_stood_alone_whatever_the_headers_before_it():
+    headers = [
+        ADT,
+        b"MSH|^~\\&|",
+        b"MSH|^~\\&",
+        b"MSH|^~\\&#|A",
+        b"MSH|^~\\^|A",
+        b"MSH#^~\\&#A",
+        b"MSH|~^\\&|A",
+        b"MSH|^|~\\&|",
+    ]
+    alone = {header: not read([piece(header)])[1] for header in headers}
+    for three in itertools.product(headers, repeat=3):
+        messages, rejects, _, _ = read([piece(b"\r".join(three), block=1000)])
+        assert [raw for _, _, raw, _ in messages] == [header for header in three if alone[header]]
+        assert len(rejects) == sum(not alone[header] for header in three)
+
+
+def test_a_name_at_the_end_of_an_object_starts_nothing_though_the_next_object_begins_with_a_bar():
+    messages, _, _, _ = read([piece(ADT + b"\rMSH"), piece(b"|A|B\r" + ADT, ordinal=1, uri="/in/b.hl7")])
+    assert [raw for _, _, raw, _ in messages] == [ADT + b"\rMSH", ADT]
+
+
 def test_the_frame_is_padded_with_zeros_and_shares_its_buffer_when_nothing_is_transcoded():
     frame = next(frames([piece(ADT + b"\r")], ReadOptions())).frame
     assert frame.raw is frame.text
