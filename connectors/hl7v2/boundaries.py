@@ -231,6 +231,8 @@ def line_end(buf: Bytes, start: int, end: int) -> int:
 @njit(cache=True, nogil=True)
 def measure_items(
     buf: Bytes,
+    run_starts: Offsets,
+    run_of: npt.NDArray[np.int32],
     starts: Offsets,
     kinds: npt.NDArray[np.int8],
     limits: Offsets,
@@ -238,10 +240,13 @@ def measure_items(
     text_starts: Offsets,
     text_ends: Offsets,
 ) -> None:
-    """For item i in [starts[i], limits[i]): ends[i], the end of the message's content or of the envelope line (its
-    start for TEXT), and [text_starts[i], text_ends[i]), what follows it that is neither record nor envelope."""
+    """limits[i]: where item i ends, which is where the next one of its run starts or the run ends. ends[i]: the end of
+    the message's content or of the envelope line (its start for TEXT), and [text_starts[i], text_ends[i]), what follows
+    it that is neither record nor envelope."""
     base = buf.ctypes.data
     for i in range(starts.size):
+        followed = i + 1 < starts.size and run_of[i + 1] == run_of[i]
+        limits[i] = starts[i + 1] if followed else run_starts[run_of[i] + 1]
         if kinds[i] == MSH:
             ends[i] = _content_end(base, starts[i], limits[i])
             text_starts[i] = text_ends[i] = ends[i]

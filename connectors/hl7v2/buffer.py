@@ -114,9 +114,6 @@ def _find_items(buf: Bytes, bounds: Offsets, entries: Sequence[Entry]) -> Items:
             break
         capacity = n
     starts, kinds, entry_of = starts[:n], kinds[:n], entry_of[:n]
-    limits = bounds[1:][entry_of]
-    same = entry_of[1:] == entry_of[:-1]
-    limits[:-1][same] = starts[1:][same]
-    ends, text_starts, text_ends = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    boundaries.measure_items(buf, starts, kinds, limits, ends, text_starts, text_ends)
+    limits, ends, text_starts, text_ends = (np.empty(n, np.int64) for _ in range(4))
+    boundaries.measure_items(buf, bounds, entry_of, starts, kinds, limits, ends, text_starts, text_ends)
     return Items(starts, limits, ends, text_starts, text_ends, kinds, entry_of)

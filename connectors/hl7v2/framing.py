@@ -85,11 +85,11 @@ def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
     status, charset = _read_headers(chunk)
     lengths = (chunk.items.limits[chunk.messages] - chunk.starts) * chunk.scale
     status[lengths > options.max_record_bytes] = TOO_LONG
-    good = np.flatnonzero(status == READABLE)
-    decoded = _decode_wide(chunk, good) if chunk.scale == 2 else _decode(chunk, good, charset[good])
-    kept = decoded.sizes >= 0
-    status[good[~kept]] = UNDECODABLE
-    good = good[kept]
+    readable = _rows(status == READABLE)
+    starts, ends = chunk.starts[readable], chunk.ends[readable]
+    decoded = _decode_wide(chunk, starts, ends) if chunk.scale == 2 else _decode(chunk, starts, ends, charset[readable])
+    status[readable] = np.where(decoded.sizes < 0, np.int8(UNDECODABLE), np.int8(READABLE))
+    kept, good = _rows(decoded.sizes >= 0), _rows(status == READABLE)
     raw_starts, raw_ends = chunk.starts[good] * chunk.scale, chunk.ends[good] * chunk.scale
     entry_of = chunk.entry_of[good]
     frame = Frame(
@@ -110,6 +110,11 @@ def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
     return Framed(frame, *books.settle(chunk, status))
 
 
+def _rows(wanted: npt.NDArray[np.bool_]) -> slice | npt.NDArray[np.intp]:
+    """The rows that are wanted, as what takes them from an array: a slice, which copies nothing, where all are."""
+    return slice(None) if wanted.all() else np.flatnonzero(wanted)
+
+
 def _read_headers(chunk: Chunk) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
     """(status int8[m], declared character set int16[m]) of the chunk's messages."""
     n = len(chunk.starts)
@@ -120,16 +125,15 @@ def _read_headers(chunk: Chunk) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.in
     return status, charset
 
 
-def _decode(chunk: Chunk, good: npt.NDArray[np.intp], charset: npt.NDArray[np.int16]) -> _Decoded:
+def _decode(chunk: Chunk, starts: Offsets, ends: Offsets, charset: npt.NDArray[np.int16]) -> _Decoded:
     """The readable messages of a chunk of ASCII-compatible bytes; the chunk's own buffer if it is UTF-8 already."""
-    starts, ends = chunk.starts[good], chunk.ends[good]
-    assumed, sizes = np.zeros(len(good), np.bool_), np.empty(len(good), np.int64)
+    assumed, sizes = np.zeros(len(starts), np.bool_), np.empty(len(starts), np.int64)
     points = charsets.code_points()
     charsets.decide(chunk.buf, starts, ends, charset, points, assumed, sizes)
     if not bool((sizes > ends - starts).any()):
         return _Decoded(chunk.raw, chunk.size, starts, ends, sizes, charset, assumed)
     kept = sizes >= 0
-    at = np.zeros(len(good) + 1, np.int64)
+    at = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(np.where(kept, sizes, 0), out=at[1:])
     size = int(at[-1])
     text = np.empty(size + PADDING, np.uint8)
@@ -138,11 +142,11 @@ def _decode(chunk: Chunk, good: npt.NDArray[np.intp], charset: npt.NDArray[np.in
     return _Decoded(text, size, at[:-1], at[1:], sizes, charset, assumed)
 
 
-def _decode_wide(chunk: Chunk, good: npt.NDArray[np.intp]) -> _Decoded:
+def _decode_wide(chunk: Chunk, starts: Offsets, ends: Offsets) -> _Decoded:
     """The readable messages of an object in UTF-16, one by one."""
     codec = "utf-16-le" if chunk.entries[0].byte_order == "little" else "utf-16-be"
-    texts, sizes = [], np.empty(len(good), np.int64)
-    for i, (start, end) in enumerate(zip(chunk.starts[good] * 2, chunk.ends[good] * 2, strict=True)):
+    texts, sizes = [], np.empty(len(starts), np.int64)
+    for i, (start, end) in enumerate(zip(starts * 2, ends * 2, strict=True)):
         try:
             message = chunk.raw[start:end].tobytes().decode(codec).encode("utf-8")
         except UnicodeDecodeError:
@@ -150,9 +154,9 @@ def _decode_wide(chunk: Chunk, good: npt.NDArray[np.intp]) -> _Decoded:
         else:
             sizes[i] = len(message)
         texts.append(message)
-    at = np.zeros(len(good) + 1, np.int64)
+    at = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(np.maximum(sizes, 0), out=at[1:])
     text = np.zeros(int(at[-1]) + PADDING, np.uint8)
     text[: int(at[-1])] = np.frombuffer(b"".join(texts), np.uint8)
-    charset = np.full(len(good), charsets.UTF16, np.int16)
-    return _Decoded(text, int(at[-1]), at[:-1], at[1:], sizes, charset, np.zeros(len(good), np.bool_))
+    charset = np.full(len(starts), charsets.UTF16, np.int16)
+    return _Decoded(text, int(at[-1]), at[:-1], at[1:], sizes, charset, np.zeros(len(starts), np.bool_))
