@@ -62,8 +62,9 @@ def all_differ(spans: Spans) -> bool:
 
 
 def whole_words(data: Bytes) -> Bytes:
-    """The bytes, with zeros behind them if they are fewer than a word."""
-    return data if data.size >= _WORD else to_read(np.pad(data, (0, _WORD - data.size)))
+    """The bytes, with zeros behind them if they are fewer than two words: a short value is read as the word that
+    begins with it or, where that would end behind the data, as the one that ends with it."""
+    return data if data.size >= 2 * _WORD else to_read(np.pad(data, (0, 2 * _WORD - data.size)))
 
 
 def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:

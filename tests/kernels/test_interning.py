@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kernels.distinct import combinations, distinct, spread
-from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant
+from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant, whole_words
+from connectors.kernels.short_values import LONGEST_SHORT, short
 from connectors.kernels.spans import spans_of
 
 KINDS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -37,6 +38,22 @@ def test_short_values_are_told_apart_as_others_are(values: list[bytes | None], t
     longer = distinct(pa.array([None if v is None else v + b"behind." for v in values * times], pa.binary()))
     assert told.places().tolist() == longer.places().tolist()
     assert told.column(told.values).equals(column)
+
+
+@pytest.mark.parametrize("size", range(20))
+def test_no_byte_outside_the_data_is_read_for_a_short_value(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = whole_words(np.arange(1, size + 1, dtype=np.uint8))
+    assert data[:size].tolist() == list(range(1, size + 1))
+
+    def load(at: int) -> np.uint64:
+        assert 0 <= at <= data.size - 8
+        return np.uint64(int.from_bytes(data[at : at + 8].tobytes(), "little"))
+
+    monkeypatch.setattr("connectors.kernels.short_values.load", load)
+    for start in range(size):
+        for end in range(start, min(start + LONGEST_SHORT, size) + 1):
+            word = int(short.py_func(start, end - start, data.size - 8))
+            assert word.to_bytes(8, "little") == bytes(8 - end + start) + data[start:end].tobytes()
 
 
 @pytest.mark.parametrize("distinct_values", [3, 900, 1_100, 20_000])
