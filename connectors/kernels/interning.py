@@ -75,9 +75,17 @@ def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
     at: Offsets = np.empty(codes.size + 1, np.int32)
     if large or total > LONGEST:
         at = np.empty(codes.size + 1, np.int64)
+    if len(spans) == 1 and not missing:
+        return text_array(at, _repeated(spans.value(0), at), None, large, binary=binary)
     out = np.empty(total + VECTOR, np.uint8)
     _gather(spans.data, spans.starts, spans.lengths, codes, at, out)
     return text_array(at, out[:total], None if not missing else codes >= 0, large, binary=binary)
+
+
+def _repeated(value: bytes, at: Offsets) -> Bytes:
+    """The bytes of a value so often that it stands between any two of `at`, which is made to say where."""
+    np.multiply(np.arange(at.size, dtype=at.dtype), len(value), out=at)
+    return np.frombuffer(value * (at.size - 1), np.uint8)
 
 
 @njit(cache=True, nogil=True)
@@ -89,13 +97,13 @@ def is_constant(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArra
     n = starts.size
     if n == 0:
         return False
-    size, count, others = np.int64(ends[0] - starts[0]), np.int64(n - 1), np.int64(0)
+    size, count, other = np.int64(ends[0] - starts[0]), np.int64(n - 1), False
     base = np.int64(data.ctypes.data) + starts[0]
     if starts[n - 1] - starts[0] != size * count:
         return False
     for row in range(n):
-        others += (ends[row] - starts[row] != size) | (not valid[row])
-    if others:
+        other |= (ends[row] - starts[row] != size) | (not valid[row])
+    if other:
         return False
     whole = size * count // _STRIDE * _STRIDE
     for block in range(base, base + whole, _STRIDE):

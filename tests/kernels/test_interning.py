@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.distinct import combinations, distinct, spread
+from connectors.kernels.distinct import Distinct, combinations, distinct, spread
 from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant, whole_words
 from connectors.kernels.short_values import LONGEST_SHORT, short
 from connectors.kernels.spans import spans_of
@@ -90,6 +90,18 @@ def test_names_are_spread_over_rows() -> None:
     codes = np.array([1, 0, -1, 1], np.int32)
     assert spread(["a", "long" * 9], codes).equals(pa.array(["long" * 9, "a", None, "long" * 9]))
     assert spread(["a"], codes[:0]).equals(pa.array([], pa.string()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [b"", b"a", b"long" * 9])
+@pytest.mark.parametrize("codes", [[], [0], [0] * 50, [0, -1, 0], [-1]])
+def test_the_only_value_of_a_column_stands_in_each_row_that_has_one(
+    codes: list[int], value: bytes, kind: pa.DataType
+) -> None:
+    values = pa.array([b"before", value], pa.binary()).cast(kind)[1:]
+    column = Distinct(values, np.array(codes, np.int32)).column(values)
+    column.validate(full=True)
+    assert column.equals(pa.array([None if code else value for code in codes], pa.binary()).cast(kind))
 
 
 def test_columns_are_equal_where_values_and_rows_are() -> None:
