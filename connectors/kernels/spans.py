@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ LONGEST = (1 << 31) - 1
 """Arrow's offsets are int32 where an array is not a large one."""
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
+_SHARED_ROWS = 1 << 20
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
@@ -90,9 +91,21 @@ def _offsets_of(large: bool) -> np.dtype[Any]:
 
 
 def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """bool[n]: which rows are not null."""
-    if not values.null_count:
-        return np.ones(len(values), np.bool_)
+    """bool[n]: which rows are not null. Nobody writes to it: columns without a null share theirs."""
+    n = len(values)
+    if values.null_count:
+        return to_read(_unpacked(values))
+    return _all_true(max(n - 1, 0).bit_length())[:n] if n <= _SHARED_ROWS else to_read(np.ones(n, np.bool_))
+
+
+@cache
+def _all_true(power: int) -> npt.NDArray[np.bool_]:
+    """bool[2^power]"""
+    return to_read(np.ones(1 << power, np.bool_))
+
+
+def _unpacked(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """The validity of an array that holds a null."""
     bits = values.buffers()[0]
     if bits is None:  # of the type null
         return np.zeros(len(values), np.bool_)

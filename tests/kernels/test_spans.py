@@ -24,6 +24,14 @@ def test_no_row_of_the_type_null_is_valid() -> None:
     assert validity(pa.nulls(3)).tolist() == [False] * 3
 
 
+def test_columns_without_a_null_share_what_says_that_all_rows_are_valid() -> None:
+    for rows in (0, 1, 2, 3, 64, 65, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
+        valid = validity(pa.array(np.zeros(rows, np.int8)))
+        assert (len(valid), valid.all(), valid.flags.c_contiguous, valid.flags.writeable) == (rows, True, True, False)
+    assert np.shares_memory(validity(pa.array(["a", "b", "c"])), validity(pa.array([1, 2, 3, 4])))
+    assert not validity(pa.array(["a", None])).flags.writeable
+
+
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)), max_size=40))
 def test_numbers_stay_where_they_are(numbers: list[int | None]) -> None:
