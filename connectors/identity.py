@@ -30,5 +30,5 @@ def qualified(ids: Distinct, authorities: pa.Array) -> Distinct:
     ours = distinct(pc.fill_null(authorities, ""))
     names, givers = normalise(ids.values), normalise(ours.values)
     if len(givers) == 1:
-        return Distinct(pc.binary_join_element_wise(pa.repeat(givers[0], len(names)), names, SEPARATOR), ids.codes)
+        return Distinct(pc.binary_replace_slice(names, 0, 0, givers[0].as_py() + SEPARATOR), ids.codes)
     return distinct(pc.binary_join_element_wise(ours.column(givers), ids.column(names), SEPARATOR))
