@@ -47,6 +47,8 @@ class Distinct:
 
 def distinct(values: pa.Array) -> Distinct:
     """The distinct values of a text or binary array."""
+    if len(values) and values.null_count == len(values):
+        return Distinct(values.slice(0, 0), np.full(len(values), -1, np.int32))
     spans = spans_of(values)
     found = codes_of(spans)
     if found is None:
@@ -67,7 +69,7 @@ def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
     codes, firsts = np.zeros(len(columns[0].places()), np.int32), np.zeros(1, np.int64)
     for column in columns:
         places = column.places()
-        if len(column.values) == 1 and (places == 0).all():
+        if len(column.values) <= 1 and (places == len(column.values) - 1).all():
             continue
         codes, firsts = codes_of_numbers(codes.astype(np.int64) * (len(column.values) + 1) + places)
     return codes, firsts[: len(codes)]

@@ -30,6 +30,14 @@ def test_distinct_values_stand_in_order_of_appearance(values: list[bytes | None]
     assert told.column(told.values).to_pylist() == column.to_pylist()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_without_a_value_has_no_distinct_one(kind: pa.DataType) -> None:
+    column = pa.nulls(3, kind)
+    told = distinct(column)
+    assert (told.values.type, len(told.values), told.places().tolist()) == (kind, 0, [-1, -1, -1])
+    assert told.column(told.values).equals(column)
+
+
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(st.lists(st.none() | st.binary(max_size=7), max_size=60), st.integers(1, 40))
 def test_short_values_are_told_apart_as_others_are(values: list[bytes | None], times: int) -> None:
@@ -152,9 +160,9 @@ def test_numbers_are_told_apart(numbers: list[int]) -> None:
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)
-@given(st.lists(st.tuples(VALUES, VALUES, st.just(b"same")), max_size=60))
+@given(st.lists(st.tuples(VALUES, st.none(), VALUES, st.just(b"same")), max_size=60))
 def test_combinations_stand_in_order_of_appearance(rows: list[tuple[bytes | None, ...]]) -> None:
-    columns = [distinct(pa.array([row[k] for row in rows], pa.binary())) for k in range(3)]
+    columns = [distinct(pa.array([row[k] for row in rows], pa.binary())) for k in range(4)]
     codes, firsts = combinations(columns)
     assert [rows[first] for first in firsts] == list(dict.fromkeys(rows))
     assert [rows[firsts[code]] for code in codes] == rows
