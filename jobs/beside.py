@@ -8,6 +8,7 @@ from types import TracebackType
 
 from connectors.registry import connector
 from jobs.access import Access
+from jobs.drafts import environment_digest
 from jobs.stages import written_schemas
 
 
@@ -41,7 +42,12 @@ class Beside:
         self._thread.shutdown()
 
 
-def tables_of(access: Access) -> Beside:
-    """Makes the zone's Delta tables: begun when the first bundles are on their way, needed when they are committed."""
+def needed_at_commit(access: Access) -> Beside:
+    """Makes the zone's Delta tables and finds out what is installed: begun when the first bundles are on their way."""
     schemas = written_schemas(connector(access.work.format), access.work.policy)
-    return Beside(lambda: access.lake.create_tables(access.zone, schemas))
+
+    def work() -> None:
+        access.lake.create_tables(access.zone, schemas)
+        environment_digest()
+
+    return Beside(work)

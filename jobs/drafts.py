@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Self
 
 from connectors.lake import Draft
 from jobs.access import Access
@@ -16,21 +14,18 @@ from jobs.config import image_digest
 from jobs.inputs import Settled, inputs_table
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """code_version: of Clinray. environment_digest: SHA-256 of every installed distribution and its version, of the
-    Python version and of the container image, if one is known."""
+def code_version() -> str:
+    """Of Clinray."""
+    return importlib.metadata.version("clinray")
 
-    code_version: str
-    environment_digest: str
 
-    @classmethod
-    @lru_cache(maxsize=1)
-    def current(cls) -> Self:
-        installed = {f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions()}
-        lines = [*sorted(installed), f"python=={platform.python_version()}", f"image=={image_digest()}"]
-        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        return cls(importlib.metadata.version("clinray"), digest)
+@lru_cache(maxsize=1)
+def environment_digest() -> str:
+    """SHA-256 of every installed distribution and its version, of the Python version and of the container image, if one
+    is known. The first call looks at every distribution, which takes tens of milliseconds."""
+    installed = {f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions()}
+    lines = [*sorted(installed), f"python=={platform.python_version()}", f"image=={image_digest()}"]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def draft(
@@ -43,7 +38,6 @@ def draft(
     kind: str = "ingest",
 ) -> Draft:
     """The draft of a wave's entry; parts and tables are added by the wave."""
-    provenance = Provenance.current()
     return Draft(
         zone=access.zone,
         run_id=run_id,
@@ -54,8 +48,8 @@ def draft(
         started=datetime.fromtimestamp(started, UTC),
         ended=datetime.now(UTC),
         kind=kind,
-        code_version=provenance.code_version,
-        environment_digest=provenance.environment_digest,
+        code_version=code_version(),
+        environment_digest=environment_digest(),
         pipeline_digest=pipeline_digest,
         policy_digest=access.policy.digest,
         key_id=access.keys.key_id,

@@ -22,12 +22,12 @@ from connectors.storage import inventory, open_store
 from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import all_refused, splittable
 from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
-from jobs.beside import Beside, tables_of
+from jobs.beside import Beside, needed_at_commit
 from jobs.bundle import guarded
 from jobs.collector import at_rest
 from jobs.config import Pipeline, has_ray, ray_address
 from jobs.console import note
-from jobs.drafts import Provenance, draft
+from jobs.drafts import code_version, draft
 from jobs.inputs import Settled, run_identity
 from jobs.known import known_records
 from jobs.leaves import Failure, Leaves
@@ -91,12 +91,10 @@ def ingest(
         plan = plan_run(pages, access.lake.done(access.zone), access.lake.head()[0], retry)
         packed = list(pack(plan, pipeline))
     note("planned", listed=plan.listed, done=plan.done, bytes=plan.bytes, bundles=len(packed))
-    identity = run_identity(
-        plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, Provenance.current().code_version
-    )
+    identity = run_identity(plan.digest, pipeline.digest, access.policy.digest, access.keys.run_secret, code_version())
     (progress := progress or Silent()).total(len(packed), "bundles")
     count = workers(cpus, plan.objects.num_rows, plan.bytes)
-    with tables_of(access) as tables, executor(count, tables.begin) as execute:
+    with needed_at_commit(access) as tables, executor(count, tables.begin) as execute:
         committer = _committer(pipeline, access, execute, identity, started, progress, tables)
         planned = enumerate(waves(packed, pipeline.commit_every))
         committed = committer.commit(Wave(wave, plan.done if n == 0 else 0, plan.head) for n, wave in planned)

@@ -13,10 +13,10 @@ from connectors.contract import ReadOptions
 from connectors.errors import ConfigError
 from connectors.lake import Draft, Lake
 from jobs.access import Access, Keys, about, binding, check_binding, open_keys, storage_options
-from jobs.beside import tables_of
+from jobs.beside import needed_at_commit
 from jobs.config import KeySettings, StoreSettings, load_pipeline
 from jobs.console import note
-from jobs.drafts import Provenance, draft
+from jobs.drafts import code_version, draft
 from jobs.inputs import Settled, run_identity
 from jobs.plan import Bundle, bundle_of_parts
 from jobs.privacy import policy as policies
@@ -72,7 +72,7 @@ def stage_run(
     note("planned", listed=listed, done=done, bytes=size, bundles=len(bundles))
     digest = run_identity(stage, format_, str(min_score), source_zone)
     versions = (bundle.spans[0].object.version for bundle in bundles)
-    identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, Provenance.current().code_version)
+    identity = run_identity(*versions, digest, chosen.digest, access.keys.run_secret, code_version())
 
     def make(settled: Settled, counted: Counts) -> Draft:
         tables.finish()
@@ -80,7 +80,7 @@ def stage_run(
 
     (progress := progress or Silent()).total(len(bundles), "bundles")
     known = again.known if again else None
-    with tables_of(access) as tables, executor(workers(cpus, len(bundles), size), tables.begin) as execute:
+    with needed_at_commit(access) as tables, executor(workers(cpus, len(bundles), size), tables.begin) as execute:
         committer = Committer(access.lake, access.work, execute, make, lambda _: known, None, progress, meters())
         starts = range(0, len(bundles), COMMIT_EVERY)
         committed = committer.commit(Wave(bundles[n : n + COMMIT_EVERY], done if n == 0 else 0, head) for n in starts)
