@@ -111,7 +111,7 @@ def validate(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     found = _concat([_structure(messages), *_required(tables, messages, read, read_rows)])
     result[MESSAGES] = _scored(messages, read, read_rows, found)
     if read is not None:
-        result[FINDINGS] = _merged(read, read_rows, _table(found, messages, read.schema), found.rows)
+        result[FINDINGS] = _merged(read, read_rows, found, messages)
     return result
 
 
@@ -266,12 +266,12 @@ def _in_schema(columns: Mapping[str, pa.Array], count: int, schema: pa.Schema) -
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _merged(read: pa.Table, read_rows: Rows, made: pa.Table, made_rows: Rows) -> pa.Table:
+def _merged(read: pa.Table, read_rows: Rows, found: _Found, messages: pa.Table) -> pa.Table:
     """Both in the order of their messages; those that belong to no message of these tables stand last."""
-    if not made.num_rows:
+    if not len(found.rows):
         return read
-    order = np.argsort(np.concatenate([read_rows, made_rows]), kind="stable")
-    return pa.concat_tables([read, made]).take(pa.array(order)).combine_chunks()
+    order = np.argsort(np.concatenate([read_rows, found.rows]), kind="stable")
+    return pa.concat_tables([read, _table(found, messages, read.schema)]).take(pa.array(order)).combine_chunks()
 
 
 def _concat(found: Sequence[_Found]) -> _Found:
