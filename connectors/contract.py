@@ -6,11 +6,14 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from connectors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from connectors.kernels.distinct import Told
 
 
 class Category(enum.StrEnum):
@@ -270,12 +273,14 @@ class Parsed:
     """What became of a chunk of whole records.
 
     tables: name → table in the schema of its spec; one row of the record table for each record that was read.
+    told: what the reader knows of the distinct values of their columns.
     """
 
     tables: Mapping[str, pa.Table]
     rejects: pa.Table  # REJECTS
     accounts: pa.Table  # ACCOUNTS
     envelopes: pa.Table  # ENVELOPES
+    told: Told | None = None
 
 
 @dataclass(frozen=True)

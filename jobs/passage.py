@@ -108,6 +108,8 @@ class Passage:
     def _pass(self, parsed: Parsed) -> None:
         """A chunk: checked, quarantined, released, written."""
         self._told.forget()
+        if parsed.told is not None:
+            self._told.learn(parsed.told)
         self._tally.add(parsed.accounts)
         if parsed.envelopes.num_rows:
             self._envelopes.append(parsed.envelopes)

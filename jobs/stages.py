@@ -41,7 +41,7 @@ def validate(tables: Mapping[str, pa.Table], connector: Connector, min_score: fl
 def deidentify_tables(
     tables: Mapping[str, pa.Table], connector: Connector, policy: Policy, keys: Keyring, told: Told | None = None
 ) -> dict[str, pa.Table]:
-    """Every table that the policy lets out, in the schema it lets out. told: gets to know of their columns."""
+    """Every table that the policy lets out, in the schema it lets out. told: knows of columns, gets to know more."""
     written = {}
     shared = Shared(told)
     for name, table in tables.items():

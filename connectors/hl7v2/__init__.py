@@ -42,11 +42,13 @@ class HL7v2:
         """
         from connectors.hl7v2.framing import frames
         from connectors.hl7v2.tables import tables
+        from connectors.kernels.distinct import Told
 
         for framed in frames(pieces, options):
             rejects, accounts, envelopes = framed.rejects, framed.accounts, framed.envelopes
-            for made in tables(framed.frame, options):
-                yield Parsed(made, rejects, accounts, envelopes)
+            told = Told()
+            for made in tables(framed.frame, options, told):
+                yield Parsed(made, rejects, accounts, envelopes, told)
                 rejects, accounts, envelopes = rejects.slice(0, 0), accounts.slice(0, 0), envelopes.slice(0, 0)
 
     def validate(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:

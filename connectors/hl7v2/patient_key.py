@@ -26,7 +26,7 @@ from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
-from connectors.kernels.distinct import Distinct, distinct, spread
+from connectors.kernels.distinct import Distinct, Told, distinct, spread
 from connectors.kernels.gather import picked, taken
 from connectors.kernels.spans import spans_of
 
@@ -71,16 +71,21 @@ class Identifiers:
     chosen: Positions
     several: Booleans
 
-    def keys(self) -> pa.StringArray:
-        """text[p]: the key of each patient, null without an identifier."""
+    def keys(self, told: Told) -> pa.StringArray:
+        """text[p]: the key of each patient, null without an identifier. told: gets to know of keys and identifiers."""
         if not len(self.patient) or "identifier" not in self.columns:
             return pa.nulls(len(self.chosen), pa.string())
         authorities = self.columns.get("authority", pa.nulls(len(self.patient), pa.string()))
         named = self.chosen
         if self.explicit_null.any():
             named = np.where(self.explicit_null[named], np.int32(-1), named)
-        keys = qualified(distinct(taken(self.columns["identifier"], named)), taken(authorities, self.chosen))
-        return keys.column(keys.values)
+        identifiers = taken(self.columns["identifier"], named)
+        several = distinct(identifiers)
+        keys = qualified(several, taken(authorities, self.chosen))
+        column = keys.column(keys.values)
+        told.note(identifiers, several)
+        told.note(column, keys)
+        return column
 
 
 @cache

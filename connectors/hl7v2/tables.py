@@ -20,7 +20,7 @@ from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, without_authority
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
-from connectors.kernels.distinct import spread
+from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import is_all, picked, taken
 from connectors.kernels.numbers import integers, numbers
 from connectors.kernels.spans import number_array, validity
@@ -42,22 +42,24 @@ FINDINGS = "hl7v2_findings"
 _LONGEST_REPEATED = 256  # bytes of a value that is given again to each row of another table
 
 
-def tables(frame: Frame, options: ReadOptions) -> list[dict[str, pa.Table]]:
+def tables(frame: Frame, options: ReadOptions, told: Told | None = None) -> list[dict[str, pa.Table]]:
     """The tables of a frame, in the schemas of their specs: one dict for each 2 GiB of text, so mostly one, never none.
 
     options.tables names those that are wanted (empty: all); options.time_zone is applied to times without an offset.
+    told: gets to know of columns whose distinct values are found on the way.
     """
+    told = told or Told()
     wanted = options.tables or frozenset(specs())
-    made = [_Reader(chunk, options.time_zone, wanted).tables() for chunk in chunks(frame)]
+    made = [_Reader(chunk, options.time_zone, wanted, told).tables() for chunk in chunks(frame)]
     return made or [{name: spec.empty for name, spec in specs().items() if name in wanted}]
 
 
 class _Reader:
     """The tables of one chunk. What several tables need is made once."""
 
-    def __init__(self, chunk: Chunk, time_zone: str, wanted: Collection[str]) -> None:
+    def __init__(self, chunk: Chunk, time_zone: str, wanted: Collection[str], told: Told) -> None:
         self._frame, self._segments, self._relations = chunk.frame, chunk.segments, chunk.relations
-        self._time_zone, self._wanted = time_zone, wanted
+        self._time_zone, self._wanted, self._told = time_zone, wanted, told
         self._findings = Findings()
         self._reports: Positions = np.empty(0, np.int32)
 
@@ -238,7 +240,7 @@ class _Reader:
     @cached_property
     def _keys(self) -> pa.StringArray:
         """text[p]: the key of each PID segment, null where it has no identifier."""
-        return self._identifiers.keys()
+        return self._identifiers.keys(self._told)
 
     def _patient_columns(self, lead: Positions) -> Columns:
         found, pids = self._identifiers, self._of_kind["PID"]

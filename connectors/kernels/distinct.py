@@ -97,6 +97,10 @@ class Told:
             return None
         return found[1]
 
+    def learn(self, others: Told) -> None:
+        """Gets to know what others know."""
+        self._known.update(others._known)
+
     def forget(self) -> None:
         """Lets go of all columns."""
         self._known.clear()

@@ -20,7 +20,6 @@ from connectors.identity import normalise
 from connectors.kernels.distinct import Distinct, Told, distinct
 from connectors.kernels.spans import place_of
 from jobs.privacy.actions import Action, Keep, Rows
-from jobs.privacy.actions.base import told_apart
 from jobs.privacy.actions.token import column_cipher
 from jobs.privacy.keys import Keyring
 from jobs.privacy.mac import hmac_column
@@ -90,7 +89,7 @@ class Shared:
     """
 
     def __init__(self, told: Told | None = None) -> None:
-        """told: gets to know of the columns that are made of distinct values."""
+        """told: what is known of columns; gets to know of those that are made of distinct values."""
         self._told = told or Told()
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
         self._alike: dict[Hashable, list[tuple[Distinct, pa.Array]]] = {}
@@ -109,6 +108,10 @@ class Shared:
             self._made[key] = (make(), arrays)
         made: Made = self._made[key][0]
         return made
+
+    def distinct(self, values: pa.Array) -> Distinct:
+        """The distinct values of a column."""
+        return self.once("distinct", [values], lambda: self._told.of(values) or distinct(values))
 
     def alike(self, purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
         """The column of what `make` makes of the distinct values, once for each purpose and equal columns."""
@@ -262,6 +265,7 @@ class _Table:
             country=country,
             precision=precision,
             offset=offset,
+            distinct=self._shared.distinct,
             alike=self._shared.alike,
             once=self._shared.once,
         )
@@ -293,7 +297,7 @@ class _Table:
         return _days_of(several.values, self._keys.subkey("shift", "record", 32), most)[several.places()]
 
     def _days_of_patients(self, records: pa.Array, patients: pa.Array, most: int) -> npt.NDArray[np.int64]:
-        several = told_apart(patients, self._shared.once)
+        several = self._shared.distinct(patients)
         days = _days_of(normalise(several.values), self._keys.subkey("shift", "patient", 32), most)
         if not patients.null_count:
             return days[several.places()]

@@ -1,7 +1,9 @@
 """Patient keys, and what reading finds amiss."""
 
 import pytest
-from reading import HEADER, message, read, rows
+from reading import HEADER, chunks, message, read, rows
+
+from connectors.kernels.distinct import distinct
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,17 @@ def test_every_repetition_is_an_identifier_however_far_it_stands_from_the_name_o
     data = message("PID|1||" + "~".join(f"{name}^^^A^PI" for name in sent) + "|~Z|" + "x" * 200)
     want = [("PID-3", n + 1, name) for n, name in enumerate(sent)] + [("PID-4", 2, "Z")]
     assert rows(data, "identifiers", "position", "repetition", "identifier") == want
+
+
+def test_the_reader_tells_the_distinct_keys_and_identifiers_of_patients() -> None:
+    data = b"".join(message(f"PID|||{n % 3}^^^A^PI") for n in range(60))
+    (parsed,) = chunks(data)
+    assert parsed.told is not None
+    for table, name in (("messages", "patient_key"), ("patients", "patient_key"), ("patients", "patient_id")):
+        column = parsed.tables[f"hl7v2_{table}"][name].chunk(0)
+        told = parsed.told.of(column)
+        assert told is not None
+        assert told.equals(distinct(column))
 
 
 def test_without_any_authority_the_key_begins_with_the_bar() -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from connectors.contract import LINEAGE, Category, Column, TableSpec
 from connectors.errors import ConfigError
-from connectors.kernels.distinct import distinct
+from connectors.kernels.distinct import Told, distinct
 from jobs.privacy import engine, policy
 
 DEIDENTIFYING = [n for n in policy.names() if policy.load(n).zone is policy.Zone.DEIDENTIFIED]
@@ -219,6 +219,15 @@ def test_an_array_is_kept_while_what_was_made_of_it_is() -> None:
     shared = engine.Shared()
     results = [shared.once("text", [a], a.to_pylist) for a in (pa.array([str(n)] * 99) for n in range(50))]
     assert [result[0] for result in results] == [str(n) for n in range(50)]
+
+
+def test_a_column_that_the_reader_knows_is_not_told_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    column, reader, told = pa.array(["a", "b", "a"]), Told(), Told()
+    known = distinct(column)
+    reader.note(column, known)
+    told.learn(reader)
+    monkeypatch.setattr("jobs.privacy.engine.distinct", lambda values: pytest.fail("asked again"))
+    assert engine.Shared(told).distinct(column) is known
 
 
 def test_equal_columns_are_worked_on_once_for_a_purpose() -> None:

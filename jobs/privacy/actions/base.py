@@ -28,12 +28,6 @@ def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[],
     return make()
 
 
-def told_apart(values: pa.Array, once: Once) -> Distinct:
-    """The distinct values of a column."""
-    made: Distinct = once("distinct", [values], lambda: distinct(values))
-    return made
-
-
 def each(purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """An Alike that remembers nothing."""
     return values.column(make(values.values))
@@ -47,7 +41,7 @@ class Rows:
     precision: int8[n], digits that were sent of a time; offset: int16[n], its minutes from UTC. All null-able, None
     where the table has no such column. days: gives int64[n] for a greatest number of days, from one to that number of
     days for each patient, by which the dates of the patient are moved.
-    alike, once: remember what was made of columns.
+    distinct: the distinct values of a column. alike, once: remember what was made of columns.
     """
 
     keys: Keyring
@@ -57,6 +51,7 @@ class Rows:
     country: pa.Array | None = None
     precision: pa.Array | None = None
     offset: pa.Array | None = None
+    distinct: Callable[[pa.Array], Distinct] = distinct
     alike: Alike = each
     once: Once = every_time
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
 from connectors.kernels.distinct import Distinct
 from jobs.privacy import domains
-from jobs.privacy.actions.base import Rows, told_apart
+from jobs.privacy.actions.base import Rows
 
 
 def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
@@ -27,7 +27,7 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
     made = rows.alike(purpose, _subject(text, rows), of_each)
     made = made if made.type == text.type else made.cast(text.type)
     null = pa.scalar(EXPLICIT_NULL, text.type)
-    if not pc.any(pc.equal(told_apart(text, rows.once).values, null)).as_py():
+    if not pc.any(pc.equal(rows.distinct(text).values, null)).as_py():
         return made
     return pc.if_else(pc.equal(text, null), text, made)
 
@@ -36,10 +36,10 @@ def _subject(values: pa.Array, rows: Rows) -> Distinct:
     """Text values as they are pseudonymised: with their authority where they have one, normalised where it counts."""
     authority = rows.authority
     if authority is None:
-        return told_apart(values, rows.once)
+        return rows.distinct(values)
     made: Distinct = rows.once(
         "qualified",
         [values, authority],
-        lambda: qualified(told_apart(pc.cast(values, pa.string()), rows.once), pc.cast(authority, pa.string())),
+        lambda: qualified(rows.distinct(pc.cast(values, pa.string())), pc.cast(authority, pa.string())),
     )
     return made
