@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from connectors.contract import RawObject
 from connectors.lake import BundleParts, Part
-from jobs.columnwise import Columns, columns, records
 
 SMALL_BUNDLE = 16 << 20
 LARGEST_BUNDLE = 1 << 30
@@ -39,8 +38,7 @@ OBJECTS = pa.schema(
 """Listed objects as a table: about a tenth of the memory of Python objects."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """An object, or the range [start, end) of one. again: records of this key have been written before."""
 
     object: RawObject
@@ -74,13 +72,18 @@ class Bundle:
         return digest.hexdigest()[:16]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        objects = columns([span.object for span in self.spans], RawObject)
-        return _bundle, (self.index, objects, columns(self.spans, Span)[1:], self.parts)
+        # Pickle then meets a tuple a field, not an object a span and a call a field.
+        objects = tuple(zip(*(span.object for span in self.spans), strict=True))
+        beside = tuple(zip(*(span[1:] for span in self.spans), strict=True))
+        return _bundle, (self.index, objects, beside, self.parts)
 
 
-def _bundle(index: int, objects: Columns, spans: Columns, parts: tuple[Part, ...]) -> Bundle:
-    """A bundle whose spans came as columns, their objects apart."""
-    return Bundle(index, records(Span, (records(RawObject, objects), *spans)), parts)
+def _bundle(
+    index: int, objects: tuple[tuple[Any, ...], ...], beside: tuple[tuple[Any, ...], ...], parts: tuple[Part, ...]
+) -> Bundle:
+    """A bundle from the fields of its objects, and those of its spans beside the object: a tuple a field."""
+    listed = map(RawObject._make, zip(*objects, strict=True))
+    return Bundle(index, tuple(map(Span._make, zip(listed, *beside, strict=True))), parts)
 
 
 def as_table(objects: Sequence[RawObject]) -> pa.Table:
@@ -91,8 +94,7 @@ def as_table(objects: Sequence[RawObject]) -> pa.Table:
 
 
 def as_objects(table: pa.Table) -> list[RawObject]:
-    columns = (table[name].to_pylist() for name in ("uri", "size", "modified_us", "etag"))
-    return [RawObject(uri, size, modified, etag) for uri, size, modified, etag in zip(*columns, strict=True)]
+    return list(map(RawObject, *(table[name].to_pylist() for name in RawObject._fields)))
 
 
 def sort(pages: Iterable[pa.Table]) -> pa.Table:
@@ -137,10 +139,9 @@ def bundles(
     index = 0
     held: list[Span] = []
     held_bytes = 0
-    before = again.to_numpy(zero_copy_only=False)
     for batch_start in range(0, objects.num_rows, OBJECTS_OF_A_BUNDLE):
-        for n, raw in enumerate(as_objects(objects.slice(batch_start, OBJECTS_OF_A_BUNDLE))):
-            seen = bool(before[batch_start + n])
+        batch = as_objects(objects.slice(batch_start, OBJECTS_OF_A_BUNDLE))
+        for raw, seen in zip(batch, again.slice(batch_start, len(batch)).to_pylist(), strict=True):
             if held and (held_bytes + raw.size > size or len(held) == OBJECTS_OF_A_BUNDLE):
                 yield Bundle(index, tuple(held))
                 index, held, held_bytes = index + 1, [], 0

@@ -194,7 +194,7 @@ def _without_done(bundle: Bundle, done: DoneIndex) -> Bundle | None:
     versions = pa.array([s.object.version for s in bundle.spans], pa.string())
     new, known = done.new(uris, versions), done.known_key(uris)
     spans = tuple(
-        replace(span, again=span.again or bool(k)) for span, n, k in zip(bundle.spans, new, known, strict=True) if n
+        span._replace(again=span.again or bool(k)) for span, n, k in zip(bundle.spans, new, known, strict=True) if n
     )
     if spans == bundle.spans:
         return bundle

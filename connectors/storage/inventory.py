@@ -8,7 +8,6 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, BinaryIO
@@ -176,7 +175,7 @@ def _microseconds(value: Any) -> int:
 
 def _looked_up(raw: RawObject, roots: Roots) -> RawObject:
     store, key = roots.locate(raw.uri)
-    return store.head(key) or replace(raw, size=0)
+    return store.head(key) or raw._replace(size=0)
 
 
 class _Blocks(io.RawIOBase):
