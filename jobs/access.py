@@ -158,7 +158,8 @@ def open_access(pipeline: Pipeline, policy: Policy) -> Access:
     connector(pipeline.format)
     keys = _keys_of_zone(pipeline, policy)
     identified = policy.zone is Zone.IDENTIFIED
-    lake = Lake.create_or_open(pipeline.lake, storage_options(pipeline.lake_store), signer=keys.signing)
+    options = storage_options(pipeline.lake_store)
+    lake = Lake.create_or_open(pipeline.lake, options, signer=keys.signing, probed=bool(keys.created))
     lake.bind(policy.zone.value, binding(policy, keys, pipeline.time_zone))
     work = Work(
         format=pipeline.format,
@@ -182,17 +183,20 @@ def open_access(pipeline: Pipeline, policy: Policy) -> Access:
 
 def _keys_of_zone(pipeline: Pipeline, policy: Policy) -> Keys:
     """The keys, after everything that the lake refuses: what refuses leaves neither a key file nor a file in the lake.
+    Where keys were made, a new lake's store has been probed.
 
     Raises ConfigError and AccessError.
     """
     store, zone = open_store(pipeline.lake, storage_options(pipeline.lake_store)), policy.zone.value
     identity = lake_identity(store)
     bound = read_binding(store, zone)
-    if pipeline.keys.create and not (keys_folder(pipeline.keys) / key_files.DATA_KEY).exists():
+    folder = keys_folder(pipeline.keys)
+    if pipeline.keys.create and not (folder / key_files.DATA_KEY).exists():
         # A key that is made now is none that the zone is bound to.
         check_binding(bound, zone, Binding(policy.name, policy.digest, "", pipeline.time_zone))
-        if identity is None:
-            probe(store)
+    missing = not all((folder / name).exists() for name in (key_files.DATA_KEY, key_files.SIGNING_KEY))
+    if pipeline.keys.create and missing and identity is None:
+        probe(store)
     keys = open_keys(pipeline)
     check_binding(bound, zone, binding(policy, keys, pipeline.time_zone))
     return keys

@@ -74,13 +74,17 @@ class Lake:
         return cls(store, identity, signer)
 
     @classmethod
-    def create_or_open(cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey) -> Lake:
-        """The lake, made if there is none. A store that ignores conditional writes is refused (ConfigError)."""
+    def create_or_open(
+        cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey, probed: bool = False
+    ) -> Lake:
+        """The lake, made if there is none. A store that ignores conditional writes is refused (ConfigError), unless
+        the caller has probed it."""
         from connectors.storage.probe import probe
 
         store = open_store(uri, options)
         if lake_identity(store) is None:
-            probe(store)
+            if not probed:
+                probe(store)
             store.put_if_absent(MARKER, canonical({"format": FORMAT, "lake": secrets.token_hex(16)}))
         identity = lake_identity(store)
         if identity is None:
