@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.errors import ConfigError
@@ -212,6 +214,49 @@ class Piece:
         return self.start == 0 and self.end is None
 
 
+ROOM_BEHIND = 128
+"""Readable bytes behind the objects of a stretch, so that a kernel may load whole vectors."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """n whole objects that lie end to end in one buffer, none of them compressed: n pieces.
+
+    ordinals: of the pieces, n. bounds: int64[n + 1] from 0 on, object k is room[bounds[k]:bounds[k + 1]]. room:
+    uint8[bounds[n] + ROOM_BEHIND], zero behind the objects.
+    """
+
+    ordinals: Sequence[int]
+    objects: Sequence[RawObject]
+    bounds: npt.NDArray[np.int64]
+    room: npt.NDArray[np.uint8]
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of all objects."""
+        return self.room.data[: int(self.bounds[-1])]
+
+    def pieces(self) -> Iterator[Piece]:
+        """The objects one by one."""
+        bounds = self.bounds.tolist()
+        for ordinal, raw, start, end in zip(self.ordinals, self.objects, bounds[:-1], bounds[1:], strict=True):
+            yield Piece(ordinal, raw, (self.room[start:end].tobytes(),) if end > start else ())
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces in order, many small ones as one stretch. Who can do nothing with that iterates, and meets each alone."""
+
+    stretches: Iterator[Piece | Stretch]
+
+    def __iter__(self) -> Iterator[Piece]:
+        for each in self.stretches:
+            if isinstance(each, Stretch):
+                yield from each.pieces()
+            else:
+                yield each
+
+
 REJECTS = pa.schema(
     [
         pa.field("piece", pa.int32(), metadata={"description": "ordinal of the piece in its bundle"}),
@@ -320,7 +365,10 @@ class Connector(Protocol):
         ...
 
     def read(self, pieces: Iterable[Piece], options: ReadOptions) -> Iterator[Parsed]:
-        """The tables of the pieces' records, a chunk at a time. Bad input becomes rejects; it never raises for it."""
+        """The tables of the pieces' records, a chunk at a time. Bad input becomes rejects; it never raises for it.
+
+        Small objects can be had many at a time where the pieces are `Pieces`.
+        """
         ...
 
     def validate(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:

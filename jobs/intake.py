@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from connectors.contract import Piece
+from connectors.contract import Piece, Pieces, Stretch
 from connectors.errors import ClinrayError, RecordError
 from connectors.storage import StorageOptions
 from connectors.storage.reading import Reading
@@ -35,12 +35,20 @@ class Intake:
         self._reading = Reading([spans[n] for n in self._ordinals], options)
         self.set_aside = dict(set_aside)
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Pieces:
         """The pieces that can be had, with the ordinals of the bundle. Raises AccessError."""
-        for piece in self._reading.pieces():
-            ordinal = self._ordinals[piece.ordinal]
-            yield piece if piece.ordinal == ordinal else replace(piece, ordinal=ordinal)
+        return Pieces(self._stretches())
+
+    def _stretches(self) -> Iterator[Piece | Stretch]:
+        moved = len(self._ordinals) < len(self._spans)
+        for each in self._reading.pieces().stretches:
+            yield self._placed(each) if moved else each
         self._note_failures()
+
+    def _placed(self, each: Piece | Stretch) -> Piece | Stretch:
+        if isinstance(each, Piece):
+            return replace(each, ordinal=self._ordinals[each.ordinal])
+        return replace(each, ordinals=[self._ordinals[n] for n in each.ordinals])
 
     def lost(self, error: ClinrayError) -> PieceLost:
         """The signal for an error that came out of a piece's blocks; raises the error if it came from elsewhere."""

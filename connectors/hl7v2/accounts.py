@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from connectors.contract import ACCOUNTS, ENVELOPES, REJECTS
 from connectors.hl7v2 import boundaries
 from connectors.hl7v2.boundaries import KINDS, MSH, TEXT, declared_count
 from connectors.hl7v2.buffer import READABLE, Chunk
-from connectors.hl7v2.runs import HEAD, Run, Skipped
+from connectors.hl7v2.runs import HEAD
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -87,7 +88,9 @@ class Books:
         lines = (items.kinds != MSH) & (items.kinds != TEXT)
         capacity = 2 * int(lines.sum()) + len(entries) + 1
         rows = np.empty((5, capacity), np.int64)
-        skipped = [e.records if isinstance(e, Skipped) and e.kind == MSH else 0 for e in entries]
+        skipped = np.zeros(len(entries), np.int64)
+        for e, each in entries.skipped:
+            skipped[e] = each.records if each.kind == MSH else 0
         n = _list_envelopes(
             chunk.buf,
             items.kinds,
@@ -96,10 +99,10 @@ class Books:
             items.ends,
             chunk.scale,
             chunk.shift,
-            np.array([e.offset for e in entries], np.int64),
-            np.array(skipped, np.int64),
-            np.array([e.piece.whole for e in entries], np.bool_),
-            np.array([e.last for e in entries], np.bool_),
+            entries.offset,
+            skipped,
+            entries.whole,
+            entries.last,
             self._open,
             rows,
         )
@@ -143,28 +146,27 @@ def _reject_texts(rejects: _Rejects, chunk: Chunk) -> None:
 
 def _objects_without_start(rejects: _Rejects, chunk: Chunk) -> npt.NDArray[np.bool_]:
     """bool[entries]: the entry is an object in which nothing starts; each is rejected whole."""
+    bounds = chunk.entries.bounds
     starting = np.zeros(len(chunk.entries), np.bool_)
     starting[chunk.items.entry_of[chunk.items.kinds != TEXT]] = True
-    whole = np.array([isinstance(e, Run) and e.offset == 0 and e.final for e in chunk.entries], np.bool_) & ~starting
+    whole = chunk.entries.complete & ~starting
     for e in np.flatnonzero(whole).tolist():
-        low, high = int(chunk.bounds[e]), int(chunk.bounds[e + 1])
+        low, high = int(bounds[e]), int(bounds[e + 1])
         first, last = low // chunk.scale, high // chunk.scale
         text = int(boundaries.text_start(chunk.buf, first, last))
         head = chunk.buf[text if chunk.scale == 2 else first : min(last, first + HEAD)].tobytes()
-        digest = digests.sha256_spans(chunk.raw, chunk.bounds[e : e + 1], chunk.bounds[e + 1 : e + 2])
+        digest = digests.sha256_spans(chunk.raw, bounds[e : e + 1], bounds[e + 1 : e + 2])
         rejects.add_one(e, "HL7_EMPTY" if text == last else what_it_is(head), 1, 0, high - low, digest.tobytes())
-    for e, entry in enumerate(chunk.entries):
-        odd = entry.data[-1:] if chunk.scale == 2 and len(entry.data) % 2 and not whole[e] else b""
+    if chunk.scale == 2 and chunk.size % 2 and not whole[0]:
+        odd = chunk.raw[chunk.size - 1 : chunk.size].tobytes()
         if odd.strip(b"\0\r\n \x1a"):
-            end = chunk.bounds[e + 1 : e + 2]
-            digest = digests.sha256_spans(chunk.raw, end - 1, end)
-            rejects.add_one(e, "HL7_TEXT_CUT", 0, len(entry.data) - 1, 1, digest.tobytes())
+            rejects.add_one(0, "HL7_TEXT_CUT", 0, chunk.size - 1, 1, hashlib.sha256(odd).digest())
     return whole
 
 
 def _reject_skipped(rejects: _Rejects, chunk: Chunk) -> None:
-    for e, entry in enumerate(chunk.entries):
-        if not isinstance(entry, Skipped) or not entry.length:
+    for e, entry in chunk.entries.skipped:
+        if not entry.length:
             continue
         if entry.wide:
             code, records = "HL7_OBJECT_TOO_LONG", entry.records
@@ -188,11 +190,11 @@ def what_it_is(head: bytes) -> str:
 
 
 def _pieces(chunk: Chunk, entry: Integers) -> pa.Array:
-    return pa.array([e.piece.ordinal for e in chunk.entries], pa.int32()).take(pa.array(entry))
+    return pa.array(chunk.entries.ordinals[entry])
 
 
 def _objects(chunk: Chunk, entry: Integers) -> pa.Array:
-    return pa.array([e.piece.object.uri for e in chunk.entries], pa.string()).take(pa.array(entry))
+    return chunk.entries.objects.take(pa.array(entry))
 
 
 def _reject_table(chunk: Chunk, columns: tuple[Integers, Integers, Integers, Integers, Integers, Bytes]) -> pa.Table:
@@ -224,17 +226,16 @@ def _account_table(
 ) -> pa.Table:
     n = len(chunk.entries)
     entry, _, reject_records, _, reject_length, _ = columns
-    size = np.diff(chunk.bounds)
-    for e, each in enumerate(chunk.entries):
-        if isinstance(each, Skipped):
-            size[e] = each.size
+    size = np.diff(chunk.entries.bounds)
+    for e, each in chunk.entries.skipped:
+        size[e] = each.size
     records, quarantined, record_bytes, quarantined_bytes = np.zeros((4, n), np.int64)
     np.add.at(quarantined, entry, reject_records)
     np.add.at(quarantined_bytes, entry, reject_length)
     _count_messages(status, chunk.entry_of, chunk.starts, chunk.ends, chunk.scale, records, record_bytes)
     return pa.table(
         [
-            pa.array([e.piece.ordinal for e in chunk.entries], pa.int32()),
+            pa.array(chunk.entries.ordinals),
             pa.array(records + quarantined),
             pa.array(quarantined),
             pa.array(record_bytes),

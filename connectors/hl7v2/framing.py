@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -14,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors import digests
-from connectors.contract import Piece, ReadOptions
+from connectors.contract import Piece, Pieces, ReadOptions, Stretch
 from connectors.hl7v2 import boundaries, charsets
 from connectors.hl7v2.accounts import Books
 from connectors.hl7v2.buffer import READABLE, TOO_LONG, UNDECODABLE, UNKNOWN_CHARSET, Chunk, Entry, lay_out
 from connectors.hl7v2.frame import PADDING, Frame
-from connectors.hl7v2.runs import runs
+from connectors.hl7v2.runs import Run, holds_wide, runs
 
 SMALLEST_CHUNK: Final = 64
 
@@ -64,9 +65,9 @@ def frames(pieces: Iterable[Piece], options: ReadOptions) -> Iterator[Framed]:
     books = Books()
     held: list[Entry] = []
     size = 0
-    for piece in pieces:
-        for entry in runs(piece, chunk_bytes, options.max_record_bytes):
-            wide = bool(entry.byte_order)
+    for each in pieces.stretches if isinstance(pieces, Pieces) else pieces:
+        for entry in _entries(each, size, chunk_bytes, options.max_record_bytes):
+            wide = isinstance(entry, Run) and bool(entry.byte_order)
             if held and (wide or size + len(entry.data) > chunk_bytes):
                 yield _framed(held, books, options)
                 held, size = [], 0
@@ -77,6 +78,17 @@ def frames(pieces: Iterable[Piece], options: ReadOptions) -> Iterator[Framed]:
                 held, size = [], 0
     if held:
         yield _framed(held, books, options)
+
+
+def _entries(each: Piece | Stretch, held: int, chunk_bytes: int, max_record_bytes: int) -> Iterator[Entry]:
+    """What a piece gives a chunk that holds so many bytes already, and the chunks behind it. A stretch stays whole
+    where its objects would all come into one chunk, each as one run."""
+    if isinstance(each, Piece):
+        return runs(each, chunk_bytes, max_record_bytes)
+    first, size = int(each.bounds[1]), len(each.data)
+    if size + (held if held + first <= chunk_bytes else 0) < chunk_bytes and not holds_wide(each):
+        return iter((each,))
+    return chain.from_iterable(runs(piece, chunk_bytes, max_record_bytes) for piece in each.pieces())
 
 
 def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
@@ -103,7 +115,7 @@ def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
         charset=decoded.charset[kept],
         charset_assumed=decoded.assumed[kept],
         object_of=entry_of,
-        objects=pa.array([entry.piece.object.uri for entry in held], pa.string()),
+        objects=chunk.entries.objects,
         offset=raw_starts + chunk.shift[entry_of],
         record_id=digests.sha256_spans(chunk.raw, raw_starts, raw_ends),
     )
@@ -144,7 +156,7 @@ def _decode(chunk: Chunk, starts: Offsets, ends: Offsets, charset: npt.NDArray[n
 
 def _decode_wide(chunk: Chunk, starts: Offsets, ends: Offsets) -> _Decoded:
     """The readable messages of an object in UTF-16, one by one."""
-    codec = "utf-16-le" if chunk.entries[0].byte_order == "little" else "utf-16-be"
+    codec = "utf-16-le" if chunk.byte_order == "little" else "utf-16-be"
     texts, sizes = [], np.empty(len(starts), np.int64)
     for i, (start, end) in enumerate(zip(starts * 2, ends * 2, strict=True)):
         try:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from connectors.contract import Piece
+from connectors.contract import Piece, Stretch
 from connectors.hl7v2 import boundaries
 from connectors.hl7v2.boundaries import LOOK_AHEAD, LOOK_BEHIND, MSH, TEXT
 
@@ -150,6 +150,14 @@ def _whole(piece: Piece, chunk_bytes: int) -> bytes | None:
         return None
     data: bytes = blocks[0]
     return None if len(data) > chunk_bytes or _byte_order(data[:_HEADING]) else data
+
+
+def holds_wide(stretch: Stretch) -> bool:
+    """Whether an object of a stretch is in UTF-16: its first byte is none of ASCII then, or its second one is NUL."""
+    bounds, room = stretch.bounds, stretch.room
+    first, second = room[bounds[:-1]], room[bounds[:-1] + 1]
+    suspect = np.flatnonzero((first == 0) | (first >= 0xFE) | (second == 0)).tolist()
+    return any(_byte_order(room[bounds[k] : bounds[k + 1]][:_HEADING].tobytes()) for k in suspect)
 
 
 def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -> bool:

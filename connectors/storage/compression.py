@@ -19,6 +19,9 @@ from connectors.errors import RecordError
 HEAD_BYTES = 10
 """How many first bytes `kind` wants."""
 
+FIRST_BYTES = frozenset((0x1F, 0x28, *range(0x50, 0x60), ord("B")))
+"""With one of these begins what `kind` knows."""
+
 EXTENSIONS = {".gz": "gz", ".gzip": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2"}
 
 OUTPUT_BYTES = 4 << 20

@@ -80,11 +80,11 @@ class LocalStore:
         path = self._path(key)
         file = _opened(path)
         try:
-            version = _version(_status_of(file, path))
-            _expect(path, etag, version)
+            before = version(_status_of(file, path))
+            _expect(path, etag, before)
             while True:
                 block = _guarded(path, lambda at: os.pread(file, block_bytes, at), start)
-                _expect(path, version, _version(os.fstat(file)))
+                _expect(path, before, version(os.fstat(file)))
                 if not block:
                     return
                 yield block
@@ -138,11 +138,11 @@ class LocalStore:
         file = _opened(path)
         try:
             status = _status_of(file, path)
-            before = _version(status)
+            before = version(status)
             _expect(path, etag, before)
             stop = status.st_size if end is None else min(end, status.st_size)
             data = _guarded(path, _between, file, start, max(start, stop))
-            _expect(path, before, _version(os.fstat(file)))
+            _expect(path, before, version(os.fstat(file)))
         finally:
             os.close(file)
         return data
@@ -182,12 +182,13 @@ def _between(file: int, start: int, stop: int) -> bytes:
     return b"".join(several)
 
 
-def _version(status: os.stat_result) -> str:
+def version(status: os.stat_result) -> str:
+    """The etag of a file."""
     return f"{status.st_size}-{status.st_mtime_ns // 1000}"
 
 
 def _raw(path: str, status: os.stat_result) -> RawObject:
-    return RawObject(path, status.st_size, status.st_mtime_ns // 1000, etag=_version(status))
+    return RawObject(path, status.st_size, status.st_mtime_ns // 1000, etag=version(status))
 
 
 def _is_file(status: os.stat_result) -> bool:

@@ -1,4 +1,5 @@
-"""The spans of a bundle → pieces for a connector. Small objects are fetched ahead together, large ones are streamed."""
+"""The spans of a bundle → pieces for a connector. Small objects are fetched ahead together, or read together where they
+lie on this machine; large ones are streamed."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from itertools import chain
 from typing import Protocol
 
 from connectors import digests
-from connectors.contract import Piece, RawObject
+from connectors.contract import Piece, Pieces, RawObject, Stretch
 from connectors.errors import AccessError, ClinrayError, ObjectChanged, ObjectRefused, RecordError, TransientError
-from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
+from connectors.storage.compression import EXTENSIONS, HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
 from connectors.storage.opening import Roots
 from connectors.storage.options import StorageOptions
 from connectors.storage.store import BLOCK_BYTES
+from connectors.storage.together import read_together
 
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
@@ -25,6 +27,8 @@ _HELD_BYTES = 32 << 20
 _HASHED_TOGETHER = 32
 _HASHED_BYTES = 8 << 20
 """So many objects, or the first of so many bytes, are hashed side by side."""
+
+_COMPRESSED = tuple(EXTENSIONS)
 
 _OF_ONE_OBJECT = ("STORE_REFUSED", "STORE_PATH")
 """Refusals that may concern one object among others that can be read; any other concerns all of a store."""
@@ -46,11 +50,13 @@ class Wanted(Protocol):
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """How much is fetched ahead. An object of at most `small_bytes` is fetched whole; of those at most `objects` and
-    about `bytes` bytes are held at once."""
+    about `bytes` bytes are held at once. Those on this machine are not fetched ahead: they are read together, up to
+    `together` bytes of them, which is what a connector parses at once."""
 
     small_bytes: int = 4 << 20
     objects: int = 64
     bytes: int = 64 << 20
+    together: int = 16 << 20
 
 
 class Reading:
@@ -97,25 +103,50 @@ class Reading:
             self._waiting.clear()
             self._waiting_bytes = 0
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Pieces:
         """The pieces in the order of the spans; `ordinal` is the place of the span. Raises AccessError."""
-        queue: deque[tuple[int, Future[bytes] | None]] = deque()
+        return Pieces(self._stretches())
+
+    def _stretches(self) -> Iterator[Piece | Stretch]:
+        queue: deque[tuple[range, Future[bytes] | None]] = deque()
         held = 0
         with ThreadPoolExecutor(16, "fetch") as threads:
             try:
-                for ordinal, span in enumerate(self._spans):
-                    queue.append((ordinal, self._begun(span, threads)))
-                    held += span.object.size if queue[-1][1] else 0
+                for ordinals in self._grouped():
+                    queue.append((ordinals, self._begun(self._spans[ordinals[0]], threads)))
+                    held += self._size(queue[-1])
                     while queue and (len(queue) > self._ahead.objects or held > self._ahead.bytes):
                         held -= self._size(queue[0])
-                        yield from self._piece(*queue.popleft())
+                        yield from self._taken(*queue.popleft())
                 while queue:
-                    yield from self._piece(*queue.popleft())
+                    yield from self._taken(*queue.popleft())
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
 
-    def _size(self, waiting: tuple[int, Future[bytes] | None]) -> int:
-        return self._spans[waiting[0]].object.size if waiting[1] else 0
+    def _grouped(self) -> Iterator[range]:
+        """The ordinals, each alone but for small files, as many of which follow one another as are read together."""
+        start, size = 0, 0
+        for ordinal, span in enumerate(self._spans):
+            small = self._is_small_file(span)
+            if ordinal > start and (not small or size + span.object.size > self._ahead.together):
+                yield range(start, ordinal)
+                start, size = ordinal, 0
+            if small:
+                size += span.object.size
+            else:
+                yield range(ordinal, ordinal + 1)
+                start = ordinal + 1
+        if start < len(self._spans):
+            yield range(start, len(self._spans))
+
+    def _is_small_file(self, span: Wanted) -> bool:
+        """Whether a span is an object on this machine that is small, and not said to be compressed by its name."""
+        uri, size = span.object.uri, span.object.size
+        small = size <= self._ahead.small_bytes and _whole(span)
+        return small and uri.startswith("/") and not uri.endswith(_COMPRESSED)
+
+    def _size(self, waiting: tuple[range, Future[bytes] | None]) -> int:
+        return self._spans[waiting[0][0]].object.size if waiting[1] else 0
 
     def _begun(self, span: Wanted, threads: ThreadPoolExecutor) -> Future[bytes] | None:
         """The fetch of a small whole object, or None for what is streamed or lies on this machine."""
@@ -123,6 +154,27 @@ class Reading:
             return None
         store, key = self._roots.locate(span.object.uri)
         return threads.submit(store.get, key, etag=span.object.etag or None)
+
+    def _taken(self, ordinals: range, fetch: Future[bytes] | None) -> Iterator[Piece | Stretch]:
+        """What becomes of spans that follow one another; where there are several, they are small files."""
+        if len(ordinals) == 1:
+            yield from self._piece(ordinals[0], fetch)
+            return
+        at, size = ordinals.start, sum(self._spans[n].object.size for n in ordinals)
+        while at < ordinals.stop:
+            stretch = read_together((self._spans[n].object for n in range(at, ordinals.stop)), size, at)
+            if stretch.objects:
+                self._hash(stretch)
+                yield stretch
+            at, size = at + len(stretch.objects), size - int(stretch.bounds[-1])
+            if at < ordinals.stop:
+                size -= self._spans[at].object.size
+                yield from self._piece(at, None)
+                at += 1
+
+    def _hash(self, stretch: Stretch) -> None:
+        found = digests.sha256_spans(stretch.room, stretch.bounds[:-1], stretch.bounds[1:])
+        self._digests.update(zip(stretch.ordinals, (row.tobytes() for row in found), strict=True))
 
     def _piece(self, ordinal: int, fetch: Future[bytes] | None) -> Iterator[Piece]:
         span = self._spans[ordinal]

@@ -1,16 +1,18 @@
 """Bytes → messages: where they begin, what is quarantined, and that every split gives what the whole gives."""
 
+import dataclasses
 import hashlib
 import itertools
 import re
 
 import hl7
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import Piece, RawObject, ReadOptions
+from connectors.contract import ROOM_BEHIND, Piece, Pieces, RawObject, ReadOptions, Stretch
 from connectors.hl7v2.frame import PADDING
 from connectors.hl7v2.framing import frames
 
@@ -330,3 +332,32 @@ def test_python_hl7_splits_a_batch_into_the_same_messages():
     batch = b"FHS|^~\\&\rBHS|^~\\&\r" + b"\r".join([ADT, ADT.replace(b"77", b"78")]) + b"\rBTS|2\rFTS|1\r"
     twin = [str(message).rstrip("\r").encode() for message in hl7.parse_file(batch.decode())[0]]
     assert [raw for _, _, raw, _ in read([piece(batch)])[0]] == twin
+
+
+OBJECTS = (b"", ADT, ODDITIES, ADT + b"\r" + ORU, b"prose", ADT.decode().encode("utf-16"), b"\xfe", b"\r\0", ORU * 9)
+
+
+def stretch(data, first):
+    room = np.zeros(sum(map(len, data)) + ROOM_BEHIND, np.uint8)
+    room[:-ROOM_BEHIND] = np.frombuffer(b"".join(data), np.uint8)
+    ordinals = range(first, first + len(data))
+    raws = [RawObject(f"/in/{n}", len(each), 0) for n, each in zip(ordinals, data, strict=True)]
+    return Stretch(ordinals, raws, np.cumsum([0, *map(len, data)]), room)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    data=st.lists(st.lists(st.sampled_from(OBJECTS), min_size=1, max_size=6), max_size=4),
+    chunk_bytes=st.sampled_from([64, 300, 1000, 1 << 20]),
+)
+def test_small_objects_together_give_what_each_gives_alone(data, chunk_bytes):
+    firsts = [0, *itertools.accumulate(map(len, data))]
+    stretches = [stretch(each, first) for each, first in zip(data, firsts, strict=False)]
+    together = list(frames(Pieces(iter(stretches)), ReadOptions(chunk_bytes=chunk_bytes)))
+    alone = list(frames(list(Pieces(iter(stretches))), ReadOptions(chunk_bytes=chunk_bytes)))
+    assert len(together) == len(alone)
+    for one, other in zip(together, alone, strict=True):
+        assert (one.rejects, one.accounts, one.envelopes) == (other.rejects, other.accounts, other.envelopes)
+        for name in (field.name for field in dataclasses.fields(one.frame)):
+            mine, theirs = getattr(one.frame, name), getattr(other.frame, name)
+            assert np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from connectors.contract import RawObject
+from connectors.contract import ROOM_BEHIND, RawObject, Stretch
 from connectors.errors import ObjectChanged, RecordError
 from connectors.storage import StorageOptions, Store, open_store
 from connectors.storage.listing import list_objects
 from connectors.storage.reading import Ahead, Reading, splittable
+from connectors.storage.together import read_together
 
 SMALL = Ahead(small_bytes=1000, objects=8, bytes=4000)
 
@@ -95,6 +97,68 @@ def test_an_object_without_an_etag_is_held_to_its_size(place: Place) -> None:
     assert reading.failures[0].code == "OBJECT_CHANGED"
 
 
+def test_small_files_are_read_together_up_to_one_that_is_none(tmp_path: Path) -> None:
+    data = [b"MSH|a", b"", b"Blood", b"PID|1", gzip.compress(b"x"), b"MSH|b", b"", b"c" * 2000, b"d", b"e" * 999]
+    place = Place(open_store(str(tmp_path / "in")), StorageOptions())
+    spans = [Span(place.put(f"k{n}", d)) for n, d in enumerate(data)]
+    place.store.delete(["k3"])
+    reading = Reading(spans, place.options, ahead=replace(SMALL, together=999))
+    met = list(reading.pieces().stretches)
+    stretches = [each for each in met if isinstance(each, Stretch)]
+    ordinals = [list(each.ordinals) if isinstance(each, Stretch) else each.ordinal for each in met]
+    assert ordinals == [[0, 1, 2], 4, [5, 6], 7, 8, 9]
+    for stretch in stretches:
+        assert [raw.uri for raw in stretch.objects] == [spans[n].object.uri for n in stretch.ordinals]
+        whole = b"".join(data[n] for n in stretch.ordinals)
+        assert stretch.room.tobytes() == whole + bytes(ROOM_BEHIND)
+        assert bytes(stretch.data) == whole
+        assert [b"".join(piece.blocks) for piece in stretch.pieces()] == [data[n] for n in stretch.ordinals]
+    assert reading.hashed() == {n: hashlib.sha256(d).digest() for n, d in enumerate(data) if n != 3}
+    assert {n: e.code for n, e in reading.failures.items()} == {3: "OBJECT_GONE"}
+
+
+@pytest.mark.parametrize("listed", ["other size", "other etag", "no etag", "odd name"])
+def test_a_file_that_is_not_as_it_was_listed_is_not_read_with_others(tmp_path: Path, listed: str) -> None:
+    place = Place(open_store(str(tmp_path)), StorageOptions())
+    raw = place.put("k", b"0123456789")
+    changed = {
+        "other size": raw._replace(size=9),
+        "other etag": raw._replace(etag="10-1"),
+        "no etag": raw._replace(etag=""),
+        "odd name": raw._replace(uri=raw.uri.replace("/k", "//k")),
+    }
+    assert read_together([raw, changed[listed]], 20, 0).objects == [raw]
+
+
+@pytest.mark.parametrize("fate", ["folder", "grows", "is cut", "fails"])
+def test_a_file_that_changes_while_it_is_read_with_others_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    place = Place(open_store(str(tmp_path)), StorageOptions())
+    raws = [place.put(f"k{n}", b"0123456789") for n in range(3)]
+    if fate == "folder":
+        place.store.delete(["k1"])
+        (tmp_path / "k1").mkdir()
+    readv, calls = os.readv, iter(range(3))
+
+    def changing(file: int, places: list[memoryview]) -> int:
+        if next(calls) != 1 or fate == "folder":
+            return readv(file, places)
+        if fate == "fails":
+            raise OSError(errno.EIO, "")
+        os.truncate(tmp_path / "k1", 20 if fate == "grows" else 5)
+        return readv(file, places)
+
+    monkeypatch.setattr(os, "readv", changing)
+    reading = Reading([Span(raw) for raw in raws], place.options)
+    whole = {0: b"0123456789", 1: b"0123456789", 2: b"0123456789"}
+    if fate != "fails":
+        del whole[1]
+    assert content(reading) == whole
+    codes = {"folder": "OBJECT_GONE", "grows": "OBJECT_CHANGED", "is cut": "OBJECT_CHANGED"}
+    assert {n: e.code for n, e in reading.failures.items()} == ({1: codes[fate]} if fate in codes else {})
+
+
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bz2.compress])
 @pytest.mark.parametrize("size", [200, 300_000], ids=["fetched", "streamed"])
 def test_a_compressed_object_is_read_through_and_hashed_as_stored(place: Place, compress, size: int) -> None:
@@ -130,14 +194,14 @@ def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: P
 def test_what_lies_behind_a_range_is_read_only_as_far_as_it_is_taken(place: Place) -> None:
     raw = place.put("large", os.urandom(3 << 20))
     reading = Reading([Span(raw, 0, 1000)], place.options)
-    blocks = iter(next(reading.pieces()).blocks)
+    blocks = iter(next(iter(reading.pieces())).blocks)
     assert len(next(blocks)) == 1000
     assert len(next(blocks)) <= 256 << 10
 
 
 def test_a_reading_that_is_given_up_ends(place: Place) -> None:
     spans = [Span(place.put(f"k{n}", b"x")) for n in range(30)]
-    pieces = Reading(spans, place.options, ahead=SMALL).pieces()
+    pieces = iter(Reading(spans, place.options, ahead=SMALL).pieces())
     assert next(pieces).ordinal == 0
     pieces.close()
     assert list(pieces) == []
