@@ -1,7 +1,9 @@
 """Batch digests against hashlib and hmac: side by side, by the libcrypto loop, and without either."""
 
+import ctypes
 import hashlib
 import hmac
+import mmap
 
 import numpy as np
 import pytest
@@ -88,6 +90,23 @@ def test_spans_are_ordered_by_how_many_blocks_they_make(lengths):
     blocks = [min((length + 9 + 63) // 64, sha256._MOST) for length in lengths]
     expected = sorted(range(len(lengths)), key=blocks.__getitem__)
     assert sha256._by_blocks(np.array(lengths, np.int64)).tolist() == expected
+
+
+def test_no_byte_behind_a_span_is_read():
+    page = mmap.PAGESIZE
+    held = mmap.mmap(-1, 2 * page)
+    buf = np.frombuffer(held, np.uint8)
+    buf[:page] = np.random.default_rng(13).integers(0, 256, page, dtype=np.uint8)
+    lengths = np.arange(130, dtype=np.int64).repeat(sha256.LANES)
+    starts, behind = page - lengths, ctypes.c_void_p(buf.ctypes.data + page)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(behind, ctypes.c_size_t(page), 0) == 0
+    try:
+        found = digests.sha256_spans(buf, starts, starts + lengths)
+    finally:
+        libc.mprotect(behind, ctypes.c_size_t(page), mmap.PROT_READ | mmap.PROT_WRITE)
+    expected = [hashlib.sha256(buf[start:page].tobytes()).digest() for start in starts.tolist()]
+    assert found.tobytes() == b"".join(expected)
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
 from numba import njit
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from connectors.kernels.words import byte_at, fetched, load, prefetch, put_byte, store, swap
+from connectors.kernels.words import fetched, load, prefetch, store, swap
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -37,6 +37,7 @@ _HAS_THEM = "x86-64-v4"
 _FEATURES = ("avx512f", "avx512bw", "avx512vl")
 _WORD, _ADDRESS = ir.IntType(32), ir.IntType(64)
 _VECTOR = ir.VectorType(_WORD, LANES)
+_OCTET, _OCTETS = ir.IntType(8), ir.VectorType(ir.IntType(8), _BLOCK)
 Vectors = list[Any]
 
 
@@ -98,6 +99,10 @@ def _every(word: int) -> Any:
     return ir.Constant(_VECTOR, [word] * LANES)
 
 
+def _octets(octet: int) -> Any:
+    return ir.Constant(_OCTETS, [octet] * _BLOCK)
+
+
 def _shuffled(builder: Any, first: Any, second: Any, places: Sequence[int]) -> Any:
     return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_WORD, len(places)), list(places)))
 
@@ -133,7 +138,7 @@ def _transposed(builder: Any, rows: Vectors) -> Vectors:
 
 
 def _big_endian(builder: Any, x: Any) -> Any:
-    octets = builder.bitcast(x, ir.VectorType(ir.IntType(8), 4 * LANES))
+    octets = builder.bitcast(x, _OCTETS)
     return builder.bitcast(_shuffled(builder, octets, octets, [k ^ 3 for k in range(4 * LANES)]), _VECTOR)
 
 
@@ -173,7 +178,7 @@ def _compress(typing: Any, state: Any, places: Any, count: Any) -> Any:
         offset = builder.mul(number, ir.Constant(_ADDRESS, _BLOCK))
         here = [builder.add(place, offset) for place in first]
         for place in here:
-            fetched(builder, at(place, _BLOCK, ir.IntType(8)))
+            fetched(builder, at(place, _BLOCK, _OCTET))
         rows = [builder.load(at(place, 0, _VECTOR), align=1) for place in here]
         words = [_big_endian(builder, word) for word in _transposed(builder, rows)]
         made, following = _rounds(builder, held, words), builder.add(number, ir.Constant(_ADDRESS, 1))
@@ -221,21 +226,33 @@ def _blocks(length: np.int64) -> np.int64:
     return (length + _PADDING + _BLOCK - 1) >> _BLOCK_BITS
 
 
+@intrinsic
+def _put_end(typing: Any, to: Any, source: Any, size: Any) -> Any:
+    """Writes, at an address, a block in which a span ends: its first `size` bytes are those at `source`, behind them
+    stands the one of the padding. size: from -64 to 127. No other bytes are read."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, source = (builder.inttoptr(address, _OCTETS.as_pointer()) for address in arguments[:2])
+        size = builder.insert_element(_octets(0), builder.trunc(arguments[2], _OCTET), ir.Constant(_WORD, 0))
+        size = _shuffled(builder, size, size, [0] * _BLOCK)
+        places = ir.Constant(_OCTETS, list(range(_BLOCK)))
+        wanted = builder.icmp_signed("<", places, size)
+        kind = ir.FunctionType(_OCTETS, [source.type, _WORD, wanted.type, _OCTETS])
+        load = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v64i8.p0")
+        octets = builder.call(load, [source, ir.Constant(_WORD, 1), wanted, _octets(0)])
+        octets = builder.select(builder.icmp_signed("==", places, size), _octets(0x80), octets)
+        builder.store(octets, to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), emit
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _end(tail: int, rest: int, size: int, blocks: int, total: int) -> None:
     """Writes the last `size` bytes of a span, from the address `rest`, at an address, and behind them the padding, up
-    to so many blocks. total: bytes that are hashed, all before them included."""
-    zero = np.uint64(0)
-    for k in range(size & ~7, blocks * _BLOCK, 8):
-        store(tail + k, zero)
-    for k in range(0, size - 7, 8):
-        store(tail + k, load(rest + k))
-    if size >= 8:
-        store(tail + size - 8, load(rest + size - 8))
-    else:
-        for k in range(size):
-            put_byte(tail + k, byte_at(rest + k))
-    put_byte(tail + size, 0x80)
+    to so many blocks of two. total: bytes that are hashed, all before them included."""
+    _put_end(tail, rest, size)
+    _put_end(tail + _BLOCK, rest + _BLOCK, size - _BLOCK)
     store(tail + blocks * _BLOCK - 8, swap(np.uint64(8 * total)))
 
 
