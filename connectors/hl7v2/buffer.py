@@ -20,6 +20,7 @@ from connectors.hl7v2.runs import Run, Skipped
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 Entry = Run | Skipped | Stretch
+Chosen = slice | npt.NDArray[np.intp]
 
 READABLE: Final = boundaries.READABLE
 TOO_LONG: Final = 3
@@ -75,7 +76,7 @@ class Chunk:
     raw: uint8[size + PADDING], the bytes of the entries end to end. byte_order: as in Run, of one in UTF-16, which has
     no others beside it. buf: what the kernels read: raw, or one byte for each UTF-16 unit (scale 2). Positions of items
     are those of buf.
-    messages: int64[m], which items are messages; starts, ends: int64[m]; entry_of: int32[m].
+    messages: which items are messages (see chosen); starts, ends: int64[m]; entry_of: int32[m].
     shift: int64[entries], what to add to a position in raw to get the byte offset in the object.
     """
 
@@ -87,7 +88,7 @@ class Chunk:
     buf: Bytes
     scale: int
     items: Items
-    messages: npt.NDArray[np.intp]
+    messages: Chosen
     starts: Offsets
     ends: Offsets
     entry_of: npt.NDArray[np.int32]
@@ -103,7 +104,7 @@ def lay_out(held: Sequence[Entry]) -> Chunk:
     scale = 2 if byte_order else 1
     buf = _narrow(room, size, byte_order) if byte_order else raw
     items = _find_items(buf, entries.bounds // scale, entries.begins)
-    messages = np.flatnonzero(items.kinds == MSH)
+    messages = chosen(items.kinds == MSH)
     return Chunk(
         entries=entries,
         raw=raw,
@@ -118,6 +119,11 @@ def lay_out(held: Sequence[Entry]) -> Chunk:
         ends=items.ends[messages],
         entry_of=items.entry_of[messages],
     )
+
+
+def chosen(wanted: npt.NDArray[np.bool_]) -> Chosen:
+    """The rows that are wanted, as what takes them from an array: a slice, which copies nothing, where all are."""
+    return slice(None) if wanted.all() else np.flatnonzero(wanted)
 
 
 def _entries(held: Sequence[Entry]) -> Entries:

@@ -18,7 +18,7 @@ from connectors import digests
 from connectors.contract import Piece, Pieces, ReadOptions, Stretch
 from connectors.hl7v2 import boundaries, charsets
 from connectors.hl7v2.accounts import Books
-from connectors.hl7v2.buffer import READABLE, TOO_LONG, UNDECODABLE, UNKNOWN_CHARSET, Chunk, Entry, lay_out
+from connectors.hl7v2.buffer import READABLE, TOO_LONG, UNDECODABLE, UNKNOWN_CHARSET, Chunk, Entry, chosen, lay_out
 from connectors.hl7v2.frame import PADDING, Frame
 from connectors.hl7v2.runs import Run, holds_wide, runs
 
@@ -97,11 +97,11 @@ def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
     status, charset = _read_headers(chunk)
     lengths = (chunk.items.limits[chunk.messages] - chunk.starts) * chunk.scale
     status[lengths > options.max_record_bytes] = TOO_LONG
-    readable = _rows(status == READABLE)
+    readable = chosen(status == READABLE)
     starts, ends = chunk.starts[readable], chunk.ends[readable]
     decoded = _decode_wide(chunk, starts, ends) if chunk.scale == 2 else _decode(chunk, starts, ends, charset[readable])
     status[readable] = np.where(decoded.sizes < 0, np.int8(UNDECODABLE), np.int8(READABLE))
-    kept, good = _rows(decoded.sizes >= 0), _rows(status == READABLE)
+    kept, good = chosen(decoded.sizes >= 0), chosen(status == READABLE)
     raw_starts, raw_ends = chunk.starts[good] * chunk.scale, chunk.ends[good] * chunk.scale
     entry_of = chunk.entry_of[good]
     frame = Frame(
@@ -120,11 +120,6 @@ def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
         record_id=digests.sha256_spans(chunk.raw, raw_starts, raw_ends),
     )
     return Framed(frame, *books.settle(chunk, status))
-
-
-def _rows(wanted: npt.NDArray[np.bool_]) -> slice | npt.NDArray[np.intp]:
-    """The rows that are wanted, as what takes them from an array: a slice, which copies nothing, where all are."""
-    return slice(None) if wanted.all() else np.flatnonzero(wanted)
 
 
 def _read_headers(chunk: Chunk) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
