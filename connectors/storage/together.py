@@ -36,7 +36,7 @@ def read_together(objects: Iterable[RawObject], size: int, first: int) -> Stretc
 def _filled(place: memoryview, raw: RawObject) -> bool:
     """Whether a place of its size was filled with a file that is as it was listed, before and after, and is not
     compressed."""
-    if "//" in raw.uri or "/." in raw.uri:  # no key of a store, or seldom one
+    if "//" in raw.uri or "/./" in raw.uri or "/../" in raw.uri:  # no key of a store
         return False
     try:
         file = os.open(raw.uri, os.O_RDONLY | os.O_CLOEXEC)

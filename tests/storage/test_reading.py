@@ -117,7 +117,13 @@ def test_small_files_are_read_together_up_to_one_that_is_none(tmp_path: Path) ->
     assert {n: e.code for n, e in reading.failures.items()} == {3: "OBJECT_GONE"}
 
 
-@pytest.mark.parametrize("listed", ["other size", "other etag", "no etag", "odd name"])
+def test_files_below_a_hidden_folder_are_read_together_too(tmp_path: Path) -> None:
+    place = Place(open_store(str(tmp_path)), StorageOptions())
+    raws = [place.put(key, b"0123456789") for key in (".in/.k", ".in/k", "in/..k")]
+    assert read_together(raws, 30, 0).objects == raws
+
+
+@pytest.mark.parametrize("listed", ["other size", "other etag", "no etag", "empty part", "part of a dot", "of two"])
 def test_a_file_that_is_not_as_it_was_listed_is_not_read_with_others(tmp_path: Path, listed: str) -> None:
     place = Place(open_store(str(tmp_path)), StorageOptions())
     raw = place.put("k", b"0123456789")
@@ -125,7 +131,9 @@ def test_a_file_that_is_not_as_it_was_listed_is_not_read_with_others(tmp_path: P
         "other size": raw._replace(size=9),
         "other etag": raw._replace(etag="10-1"),
         "no etag": raw._replace(etag=""),
-        "odd name": raw._replace(uri=raw.uri.replace("/k", "//k")),
+        "empty part": raw._replace(uri=raw.uri.replace("/k", "//k")),
+        "part of a dot": raw._replace(uri=raw.uri.replace("/k", "/./k")),
+        "of two": raw._replace(uri=raw.uri.replace("/k", f"/../{tmp_path.name}/k")),
     }
     assert read_together([raw, changed[listed]], 20, 0).objects == [raw]
 
