@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.kernels.distinct import Distinct, distinct
+from connectors.kernels.letters import all_upper_case
 
 SEPARATOR = "|"
 
@@ -15,6 +16,8 @@ EXPLICIT_NULL = '""'
 
 def normalise(values: pa.Array) -> pa.Array:
     """Text trimmed of white space, in Unicode form NFC, upper-case; nulls stay. Applying it twice changes nothing."""
+    if all_upper_case(values):
+        return values
     if pc.all(pc.string_is_ascii(values)).as_py() is not False:
         return pc.ascii_upper(pc.ascii_trim_whitespace(values))
     composed = pc.utf8_normalize(pc.utf8_trim_whitespace(values), form="NFC")

@@ -1,0 +1,49 @@
+"""What characters text consists of: the loop over its bytes."""
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from connectors.kernels.spans import spans_of
+from connectors.kernels.words import byte_at, load
+
+_STRIDE = 256
+_TOPS = np.uint64(0x8080808080808080)
+_BEHIND_BLANK, _TO_SMALL, _BEHIND_SMALL = (
+    np.uint64(int.from_bytes(bytes([0x80 - least]) * 8, "little")) for least in (0x21, ord("a"), ord("z") + 1)
+)
+"""What makes a byte of ASCII 0x80 or more where it stands behind the blank, where it is `a` or more, `{` or more."""
+
+
+def all_upper_case(values: pa.Array) -> bool:
+    """Whether all characters are those of ASCII behind the blank, and none in lower case. What stands behind nulls may
+    make it no."""
+    spans = spans_of(values)
+    return not len(spans) or bool(_all_upper_case(spans.data[spans.starts[0] : spans.ends[-1]]))
+
+
+@njit(cache=True, nogil=True)
+def _all_upper_case(data: npt.NDArray[np.uint8]) -> bool:
+    """Whether no byte is a control, a blank, a small letter or above ASCII.
+
+    Of eight bytes at once; sums run over into the next byte only where one is above ASCII.
+    """
+    base = np.int64(data.ctypes.data)
+    whole = data.size // _STRIDE * _STRIDE
+    for block in range(base, base + whole, _STRIDE):
+        wrong = np.uint64(0)
+        for at in range(block, block + _STRIDE, 8):
+            word = load(at)
+            small = (word + _TO_SMALL) & ~(word + _BEHIND_SMALL)
+            wrong |= word | small | ~(word + _BEHIND_BLANK)
+        if wrong & _TOPS:
+            return False
+    for at in range(base + whole, base + data.size):
+        byte = byte_at(at)
+        if byte <= 0x20 or byte >= 0x80 or 97 <= byte <= 122:
+            return False
+    return True

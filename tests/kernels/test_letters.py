@@ -1,0 +1,28 @@
+"""What characters text consists of."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.kernels.letters import all_upper_case
+
+
+def plainly(texts: list[str]) -> bool:
+    """The obvious twin."""
+    return all("!" <= c <= "\x7f" and not "a" <= c <= "z" for text in texts for c in text)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.text("AZ09~|", max_size=9) | st.text(max_size=3), max_size=20), st.integers(0, 9))
+def test_upper_case_is_told_as_its_twin_tells_it(texts: list[str], begin: int) -> None:
+    assert all_upper_case(pa.array(texts, pa.string())[begin:]) == plainly(texts[begin:])
+
+
+@pytest.mark.parametrize("around", [0, 7, 300])
+def test_each_character_of_ascii_is_told_wherever_it_stands(around: int) -> None:
+    for character in map(chr, range(129)):
+        text = "A" * around + character + "~" * around
+        assert all_upper_case(pa.array([text])) == plainly([text])
