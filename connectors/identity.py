@@ -24,14 +24,15 @@ def normalise(values: pa.Array) -> pa.Array:
     return pc.utf8_normalize(pc.utf8_upper(composed), form="NFC")
 
 
-def qualified(ids: Distinct, authorities: pa.Array) -> Distinct:
+def qualified(ids: Distinct, authorities: Distinct) -> Distinct:
     """ "AUTHORITY|ID", both normalised, of each row; null where the identifier is null, "|ID" without an authority.
 
-    ids: the identifiers. Values that differ in their form alone stand among the distinct ones as often as they have
-    forms.
+    Identifiers that differ in their form alone stand among the distinct ones as often as they have forms.
     """
-    ours = distinct(pc.fill_null(authorities, ""))
-    names, givers = normalise(ids.values), normalise(ours.values)
-    if len(givers) == 1:
-        return Distinct(pc.binary_replace_slice(names, 0, 0, givers[0].as_py() + SEPARATOR), ids.codes)
-    return distinct(pc.binary_join_element_wise(ours.column(givers), ids.column(names), SEPARATOR))
+    names, givers = normalise(ids.values), normalise(authorities.values)
+    places = authorities.places()
+    if not len(givers) or (len(givers) == 1 and places.min() == 0):
+        prefix = "".join(givers.to_pylist()) + SEPARATOR
+        return Distinct(pc.binary_replace_slice(names, 0, 0, prefix), ids.codes, ids.differ and names is ids.values)
+    given = pc.fill_null(authorities.column(givers), "")
+    return distinct(pc.binary_join_element_wise(given, ids.column(names), SEPARATOR))

@@ -12,7 +12,7 @@ from connectors.contract import TableSpec
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
-from connectors.kernels.distinct import Distinct
+from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import is_all, picked, taken
 
 _DIGEST_BYTES = 32
@@ -20,14 +20,15 @@ Made = TypeVar("Made")
 
 
 class Assembly:
-    """Makes the tables of one frame. keys: the patient key of each PID segment of the frame.
+    """Makes the tables of one frame. keys: the patient key of each PID segment of the frame. told: gets to know of the
+    objects of rows.
 
     Tables whose rows stand for the same messages, or patients, share the arrays that follow from these alone: what is
     done to such an array later can be done once.
     """
 
-    def __init__(self, frame: Frame, keys: pa.StringArray) -> None:
-        self._frame, self._keys = frame, keys
+    def __init__(self, frame: Frame, keys: pa.StringArray, told: Told) -> None:
+        self._frame, self._keys, self._told = frame, keys, told
         self._lineages: list[tuple[Positions, dict[str, pa.Array]]] = []
         self._patients: list[tuple[Positions, pa.Array]] = []
         self._nulls: dict[tuple[pa.DataType, int], pa.Array] = {}
@@ -65,7 +66,7 @@ class Assembly:
         offsets = np.arange(0, (n + 1) * _DIGEST_BYTES, _DIGEST_BYTES, dtype=np.int32)
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(ids))]
         return {
-            "_object": Distinct(frame.objects, picked(frame.object_of, message)).column(frame.objects),
+            "_object": self._told.column(spread(frame.objects, picked(frame.object_of, message))),
             "_offset": pa.array(picked(frame.offset, message)),
             "_length": pa.array(picked(frame.raw_ends - frame.raw_starts, message)),
             "_record_id": pa.Array.from_buffers(pa.binary(), n, buffers, 0),

@@ -12,7 +12,8 @@ import pyarrow as pa
 from connectors.hl7v2 import rules
 from connectors.hl7v2.chunk import Segments, Values
 from connectors.hl7v2.locate import Positions, code_name
-from connectors.kernels.distinct import spread
+from connectors.kernels.distinct import Distinct, Told, spread
+from connectors.kernels.interning import codes_of_numbers
 
 CHARSET_ASSUMED: Final = "HL7_CHARSET_ASSUMED"
 NUMBER_INVALID: Final = "HL7_NUMBER_INVALID"
@@ -49,8 +50,11 @@ class Findings:
             field_position = f"{source.partition('@')[0]}-{place.split('.')[0]}"
             self.add(code, field_position, own[within])
 
-    def columns(self, segments: Segments, index: Positions) -> tuple[Positions, dict[str, pa.Array]]:
-        """The segment of each finding, in order, and the columns of hl7v2_findings but the common ones."""
+    def columns(self, segments: Segments, index: Positions, told: Told) -> tuple[Positions, dict[str, pa.Array]]:
+        """The segment of each finding, in order, and the columns of hl7v2_findings but the common ones.
+
+        told: gets to know of them.
+        """
         if not self.parts:
             return np.empty(0, np.int32), {}
         places = np.concatenate([rows for _, _, rows in self.parts])
@@ -59,17 +63,20 @@ class Findings:
         places, which = places[order], part[order]
         severities = {rule.code: rule.severity for rule in rules.rules()}
         codes = [code for code, _, _ in self.parts]
+        of_parts = {
+            "code": codes,
+            "severity": [severities[code] for code in codes],
+            "position": [position for _, position, _ in self.parts],
+            "stage": [rules.READ] * len(codes),
+        }
         return places, {
-            "code": spread(codes, which),
-            "severity": spread([severities[code] for code in codes], which),
-            "segment": segment_names(segments.name[places]),
+            **{name: told.column(spread(pa.array(each, pa.string()), which)) for name, each in of_parts.items()},
+            "segment": told.column(segment_names(segments.name[places])),
             "segment_index": pa.array(index[places]),
-            "position": spread([position for _, position, _ in self.parts], which),
-            "stage": spread([rules.READ] * len(codes), which),
         }
 
 
-def segment_names(codes: Positions) -> pa.StringArray:
+def segment_names(codes: Positions) -> Distinct:
     """The names of segments, from their numbers."""
-    distinct, at = np.unique(codes, return_inverse=True)
-    return spread([code_name(int(code)) for code in distinct], at.astype(np.int32))
+    which, firsts = codes_of_numbers(codes.astype(np.int64))
+    return Distinct(pa.array([code_name(int(code)) for code in codes[firsts]], pa.string()), which)

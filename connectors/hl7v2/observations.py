@@ -15,10 +15,9 @@ import pyarrow.compute as pc
 
 from connectors.contract import Category
 from connectors.hl7v2.chunk import Segments, Values
-from connectors.kernels.distinct import distinct, spread
+from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import picked, strings
 from connectors.kernels.numbers import numbers
-from connectors.kernels.spans import validity
 from connectors.kernels.times import times
 
 Booleans = npt.NDArray[np.bool_]
@@ -62,10 +61,10 @@ def _categories() -> dict[str, dict[str, str]]:
 class _Types:
     """The value types of n rows."""
 
-    def __init__(self, column: pa.StringArray) -> None:
-        told = distinct(column)
-        self.codes = told.places()
-        self.names: list[str] = [(name or "").strip().upper() for name in told.values.to_pylist()]
+    def __init__(self, column: pa.StringArray, told: Told) -> None:
+        several = told.distinct(column)
+        self.codes = several.places()
+        self.names: list[str] = [(name or "").strip().upper() for name in several.values.to_pylist()]
 
     def occur(self, *wanted: str) -> bool:
         """Whether any row's type is one of them."""
@@ -82,16 +81,15 @@ class _Types:
         return [*(values.get(name, other) for name in self.names), other]
 
 
-def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str) -> Typed:
+def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str, told: Told) -> Typed:
     """Derives from OBX-5 what its type asks for, and leaves the components of coded values only where they are codes.
 
     columns: value_type, code and alternate_code, where any row has one. Changes the lengths of the COMPONENTS slots in
-    `values`, so that they are to be gathered afterwards.
+    `values`, so that they are to be gathered afterwards. told: gets to know of types, codes and categories.
     """
-    n = len(values.message)
-    types = _Types(columns.get("value_type", pa.nulls(n, pa.string())))
+    types = _Types(columns.get("value_type", pa.nulls(len(values.message), pa.string())), told)
     slots = [values.layout.slot(name) for name in COMPONENTS]
-    made: dict[str, pa.Array] = {"value_category": _category(types, columns, n)}
+    made: dict[str, pa.Array] = {"value_category": _category(types, columns, told)}
     bad_number = _numbers(segments, values, slots, types, made)
     bad_time = _times(segments, values, slots[0], types, time_zone, made)
     coded = types.among(*CODED)
@@ -100,21 +98,22 @@ def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time
     return Typed(made, types.among(*TEXT_REPORTS), bad_number, bad_time)
 
 
-def _category(types: _Types, columns: dict[str, pa.Array], n: int) -> pa.StringArray:
+def _category(types: _Types, columns: dict[str, pa.Array], told: Told) -> pa.StringArray:
     """The category of each row's value: by its type, and over it by its code."""
     other = Category.FREE_TEXT.value
     names = types.mapped(_categories()["type"], other)
     known = sorted({*names, *_categories()["code"].values()})
     index: npt.NDArray[np.int32] = picked(np.array([known.index(name) for name in names], np.int32), types.codes)
     special = _categories()["code"]
-    keys, place = pa.array(list(special)), np.array([known.index(name) for name in special.values()])
+    keys, place = pa.array(list(special)), np.array([known.index(name) for name in special.values()], np.int32)
     for name in ("alternate_code", "code"):
         if name in columns:
-            at = pc.index_in(columns[name], keys)
-            if at.null_count < len(at):
-                rows = np.flatnonzero(validity(at))
-                index[rows] = place[pc.drop_null(at).to_numpy()]
-    return spread(known, index)
+            several = told.distinct(columns[name])
+            found = pc.index_in(several.values, keys)
+            if found.null_count < len(found):
+                at = picked(np.append(pc.fill_null(found, -1).to_numpy(), np.int32(-1)), several.places())
+                index = np.where(at >= 0, place[at], index)
+    return told.column(spread(pa.array(known, pa.string()), index))
 
 
 def _numbers(

@@ -26,7 +26,7 @@ from connectors.hl7v2.chunk import Segments, Values, find_values, texts
 from connectors.hl7v2.layout import Layout
 from connectors.hl7v2.locate import Positions
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
-from connectors.kernels.distinct import Distinct, Told, distinct, spread
+from connectors.kernels.distinct import Distinct, Told, spread
 from connectors.kernels.gather import picked, taken
 from connectors.kernels.spans import spans_of
 
@@ -79,13 +79,8 @@ class Identifiers:
         named = self.chosen
         if self.explicit_null.any():
             named = np.where(self.explicit_null[named], np.int32(-1), named)
-        identifiers = taken(self.columns["identifier"], named)
-        several = distinct(identifiers)
-        keys = qualified(several, taken(authorities, self.chosen))
-        column = keys.column(keys.values)
-        told.note(identifiers, several)
-        told.note(column, keys)
-        return column
+        several = told.distinct(taken(self.columns["identifier"], named))
+        return told.column(qualified(several, told.distinct(taken(authorities, self.chosen))))
 
 
 @cache
@@ -96,11 +91,11 @@ def _types() -> dict[str, tuple[str, int]]:
 
 
 def find_identifiers(
-    segments: Segments, pids: Positions, layout: Layout, default_authority: Callable[[Values], None]
+    segments: Segments, pids: Positions, layout: Layout, default_authority: Callable[[Values], None], told: Told
 ) -> Identifiers:
     """The identifiers of the PID segments.
 
-    default_authority: fills the authorities that are not sent, in place.
+    default_authority: fills the authorities that are not sent, in place. told: gets to know of types and categories.
     """
     patient, field, repetition, start, end = _repetitions(segments, pids)
     segment = picked(pids, patient)
@@ -112,7 +107,7 @@ def find_identifiers(
     default_authority(values)
     columns = texts(spans, values, layout.texts)
     sent = columns.get("type", pa.nulls(len(patient), pa.string()))
-    types, category, rank = _classified(sent, field)
+    types, category, rank = _classified(sent, field, told)
     no_value = _explicit_nulls(columns, len(patient))
     chosen, several = np.empty(len(pids), np.int32), np.zeros(len(pids), np.bool_)
     _choose(patient, rank, values.length[layout.slot("identifier")], no_value, chosen, several)
@@ -167,16 +162,16 @@ def _licences(values: Values, layout: Layout, rows: Booleans) -> None:
     values.length[expiry][rows] = 0
 
 
-def _classified(sent: pa.StringArray, field: Positions) -> tuple[pa.StringArray, pa.StringArray, Positions]:
+def _classified(sent: pa.StringArray, field: Positions, told: Told) -> tuple[pa.StringArray, pa.StringArray, Positions]:
     """Type (sent, else implied by the field), category and rank (for the key) of each identifier."""
-    told = distinct(sent)
+    several = told.distinct(sent)
     implied = np.full(max(FIELDS) + 1, -1, np.int32)
-    implied[list(IMPLIED_TYPE)] = np.arange(len(IMPLIED_TYPE)) + len(told.values)
-    codes = told.places()
-    types, names = sent, told.values
+    implied[list(IMPLIED_TYPE)] = np.arange(len(IMPLIED_TYPE)) + len(several.values)
+    codes = several.places()
+    types, names = sent, several.values
     if sent.null_count:
         codes = np.where(codes < 0, implied[field], codes)
-        names = pa.concat_arrays([told.values, pa.array(list(IMPLIED_TYPE.values()), pa.string())])
+        names = pa.concat_arrays([several.values, pa.array(list(IMPLIED_TYPE.values()), pa.string())])
         types = Distinct(names, codes).column(names)
     unknown, absent = ("patient_id", _UNKNOWN_RANK), _types()[""]
     known = [*(_types().get(name or "", unknown) for name in normalise(names).to_pylist()), absent]
@@ -188,7 +183,7 @@ def _classified(sent: pa.StringArray, field: Positions) -> tuple[pa.StringArray,
     later = np.full(max(FIELDS) + 1, _NO_KEY, np.int32)
     later[list(KEY_FIELDS)] = 1000 * np.arange(len(KEY_FIELDS))
     rank: Positions = picked(np.array([rank for _, rank in known], np.int32), codes) + picked(later, field)
-    return types, spread(categories, category), rank
+    return types, told.column(spread(pa.array(categories), category)), rank
 
 
 @njit(cache=True, nogil=True)

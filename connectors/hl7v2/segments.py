@@ -13,17 +13,19 @@ from connectors.hl7v2.chunk import Segments, find_segments
 from connectors.hl7v2.findings import segment_names
 from connectors.hl7v2.frame import Frame
 from connectors.hl7v2.locate import Positions
+from connectors.kernels.distinct import Told
 from connectors.kernels.gather import binaries, strings
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 
 
-def segment_columns(frame: Frame, joined: Segments, index: Positions) -> dict[str, pa.Array]:
+def segment_columns(frame: Frame, joined: Segments, index: Positions, told: Told) -> dict[str, pa.Array]:
     """sequence, name, fields, raw and terminator of every segment of a frame.
 
     The content of a segment ends before the line's end; its terminator is everything up to the next segment of the
-    message, so that raw and terminator of a message's rows, end to end, are the message's bytes.
+    message, so that raw and terminator of a message's rows, end to end, are the message's bytes. told: gets to know of
+    the names.
     """
     segments = find_segments(frame, join=False) if joined.joined else joined
     counts = np.zeros(len(segments.start) + 1, np.int32)
@@ -37,7 +39,7 @@ def segment_columns(frame: Frame, joined: Segments, index: Positions) -> dict[st
     begin, end, following = _raw_spans(frame, segments)
     return {
         "sequence": pa.array(index),
-        "name": segment_names(segments.name),
+        "name": told.column(segment_names(segments.name)),
         "fields": pa.ListArray.from_arrays(pa.array(counts), texts),
         "raw": binaries(frame.raw, begin, end - begin),
         "terminator": binaries(frame.raw, end, following - end),

@@ -72,7 +72,7 @@ class _Reader:
             made[IDENTIFIERS] = self._identifier_table()
         if SEGMENTS in self._wanted:
             everything = np.arange(len(self._segments.start), dtype=np.int32)
-            own = segment_columns(self._frame, self._segments, self._relations.index)
+            own = segment_columns(self._frame, self._segments, self._relations.index, self._told)
             made[SEGMENTS] = self._assembled(SEGMENTS, own, everything)
         if FINDINGS in self._wanted:
             made[FINDINGS] = self._finding_table()
@@ -209,7 +209,7 @@ class _Reader:
         locate.write_structures(segments.message, segments.name, counts, offsets, out)
         self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[np.flatnonzero(frame.charset_assumed)])
         return {
-            "charset": spread(charsets.NAMES, frame.charset.astype(np.int32)),
+            "charset": self._told.column(spread(pa.array(charsets.NAMES), frame.charset.astype(np.int32))),
             "structure": pa.Array.from_buffers(
                 pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
             ),
@@ -219,7 +219,7 @@ class _Reader:
     @cached_property
     def _identifiers(self) -> Identifiers:
         pids = self._of_kind["PID"]
-        return find_identifiers(self._segments, pids, layout(IDENTIFIERS), self._default_authority)
+        return find_identifiers(self._segments, pids, layout(IDENTIFIERS), self._default_authority, self._told)
 
     @cached_property
     def _patient_of_row(self) -> Positions:
@@ -235,7 +235,7 @@ class _Reader:
 
     @cached_property
     def _assembly(self) -> Assembly:
-        return Assembly(self._frame, self._keys)
+        return Assembly(self._frame, self._keys, self._told)
 
     @cached_property
     def _keys(self) -> pa.StringArray:
@@ -261,10 +261,11 @@ class _Reader:
 
     def _identifier_table(self) -> pa.Table:
         found = self._identifiers
+        fields = pa.array([f"PID-{field}" for field in range(max(FIELDS) + 1)])
         own = {
             **self._all_parsed(found.values),
             **found.columns,
-            "position": spread([f"PID-{field}" for field in range(max(FIELDS) + 1)], found.field),
+            "position": self._told.column(spread(fields, found.field)),
             "repetition": pa.array(found.repetition),
             "type": found.type,
             "category": found.category,
@@ -304,14 +305,14 @@ class _Reader:
                 values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
         own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
         telling = texts(self._segments, values, own)
-        derived = observations.typed(self._segments, values, telling, self._time_zone)
+        derived = observations.typed(self._segments, values, telling, self._time_zone, self._told)
         value = values.layout.slot("value")
         self._unparsed(findings.NUMBER_INVALID, values, value, derived.bad_number)
         self._unparsed(findings.TIME_INVALID, values, value, derived.bad_time)
         self._reports = lead[derived.report] if obx else lead[:0]
         located = {**self._located(values, without=own), **telling}
         if "reference_range" in located:
-            located["reference_range_category"] = reference_range.categories(located["reference_range"])
+            located["reference_range_category"] = reference_range.categories(located["reference_range"], self._told)
         return {
             **located,
             **derived.columns,
@@ -323,7 +324,7 @@ class _Reader:
         return {**self._segment_name(lead), **self._order_of(lead)}
 
     def _segment_name(self, lead: Positions) -> Columns:
-        return {"segment": segment_names(self._segments.name[lead])}
+        return {"segment": self._told.column(segment_names(self._segments.name[lead]))}
 
     def _note_lines(self) -> Positions:
         return np.sort(np.concatenate([self._of_kind["NTE"], self._reports])).astype(np.int32)
@@ -331,16 +332,16 @@ class _Reader:
     def _note_columns(self, lead: Positions) -> Columns:
         parent = self._parents(lead)
         has = parent >= 0
-        names = segment_names(self._segments.name[np.where(has, parent, 0)]) if len(lead) else pa.nulls(0, pa.string())
+        names = segment_names(self._segments.name[np.where(has, parent, 0)])
         return {
             **self._segment_name(lead),
-            "parent_segment": names.take(pa.array(np.arange(len(lead)), mask=~has)),
+            "parent_segment": names.column(names.values).take(pa.array(np.arange(len(lead)), mask=~has)),
             "parent_index": _present(np.where(has, self._relations.index[parent], NONE)),
             **self._order_of(lead),
         }
 
     def _finding_table(self) -> pa.Table:
-        places, own = self._findings.columns(self._segments, self._relations.index)
+        places, own = self._findings.columns(self._segments, self._relations.index, self._told)
         return self._assembled(FINDINGS, own, places)
 
     def _assembled(self, table: str, own: Columns, lead: Positions, message: Positions | None = None) -> pa.Table:

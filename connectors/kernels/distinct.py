@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from connectors.kernels.interning import Codes, Integers, all_differ, codes_of, codes_of_numbers, gathered
+from connectors.kernels.gather import picked
+from connectors.kernels.interning import Codes, Integers, all_differ, codes_of, codes_of_numbers, gathered, in_order
 from connectors.kernels.spans import place_of, spans_of, validity
 
 
@@ -17,11 +18,12 @@ class Distinct:
     """A column of text or bytes as its distinct values and which of them each row holds.
 
     values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
-    codes is None, and values are the column as it stands.
+    codes is None, and values are the column as it stands. differ: it is sure that no value stands among them twice.
     """
 
     values: pa.Array
     codes: Codes | None
+    differ: bool = False
 
     def column(self, made: pa.Array) -> pa.Array:
         """The column that has made[i] where this one has values[i]."""
@@ -30,6 +32,13 @@ class Distinct:
         if made.null_count or not has_spans(made.type):
             return made.take(pa.array(self.codes, mask=self.codes < 0))
         return gathered(spans_of(made), self.codes, made.type)
+
+    def mapped(self, made: pa.Array) -> Distinct:
+        """The distinct values of the column that has made[i] where this one has values[i]."""
+        several = distinct(made)
+        if self.codes is None or several.codes is None or len(several.values) == len(made):
+            return Distinct(made, self.codes, several.differ)
+        return Distinct(several.values, picked(np.append(several.codes, np.int32(-1)), self.codes), differ=True)
 
     def places(self) -> Codes:
         """int32[n]: the place of each row's value among `values`, -1 for null."""
@@ -48,19 +57,22 @@ class Distinct:
 def distinct(values: pa.Array) -> Distinct:
     """The distinct values of a text or binary array."""
     if len(values) and values.null_count == len(values):
-        return Distinct(values.slice(0, 0), np.full(len(values), -1, np.int32))
+        return Distinct(values.slice(0, 0), np.full(len(values), -1, np.int32), differ=True)
     spans = spans_of(values)
     found = codes_of(spans)
     if found is None:
         return Distinct(values, None)
     codes, rows = found
-    return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes)
+    return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes, differ=True)
 
 
-def spread(names: Sequence[str], codes: Codes) -> pa.StringArray:
-    """The column whose row i holds names[codes[i]], null for -1."""
-    values = pa.array(names, pa.string())
-    return Distinct(values, codes).column(values)
+def spread(names: pa.StringArray, codes: Codes) -> Distinct:
+    """The column whose row i holds names[codes[i]], null for -1. No name is null."""
+    ordered, rows, worth = in_order(codes, len(names))
+    if not worth:
+        return Distinct(gathered(spans_of(names), codes, names.type), None)
+    values = gathered(spans_of(names), rows, names.type)
+    return Distinct(values, ordered).mapped(values)
 
 
 def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
@@ -90,12 +102,28 @@ class Told:
         if told.codes is not None:
             self._known[place_of(column)] = column, told
 
+    def distinct(self, column: pa.Array) -> Distinct:
+        """The distinct values of a column, which is known from now on."""
+        told = self.of(column)
+        if told is None:
+            told = distinct(column)
+            self.note(column, told)
+        return told
+
+    def column(self, told: Distinct) -> pa.Array:
+        """The column that holds distinct values so, which is known from now on."""
+        column = told.column(told.values)
+        self.note(column, told)
+        return column
+
     def of(self, column: pa.Array) -> Distinct | None:
         """The same with each value once; None where it is not known."""
         found = self._known.get(place_of(column))
-        if found is None or found[1].values.null_count or not all_differ(spans_of(found[1].values)):
+        if found is None:
             return None
-        return found[1]
+        _, told = found
+        sure = told.differ or (not told.values.null_count and all_differ(spans_of(told.values)))
+        return told if sure else None
 
     def learn(self, others: Told) -> None:
         """Gets to know what others know."""

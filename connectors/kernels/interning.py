@@ -56,6 +56,15 @@ def codes_of_numbers(numbers: Integers) -> tuple[Codes, Integers]:
     return codes, rows
 
 
+def in_order(codes: Codes, count: int) -> tuple[Codes, Codes, bool]:
+    """Codes below `count`, -1 for null, numbered by order of appearance: int32[n]; which code each number was; and
+    whether they repeat enough for `codes_of` to be worth while."""
+    number = np.full(count, -1, np.int32)
+    ordered, was = np.empty(codes.size, np.int32), np.empty(count, np.int32)
+    found = _in_order(codes, number, ordered, was, MOSTLY_DISTINCT)
+    return ordered, was[:found], found >= 0
+
+
 def all_differ(spans: Spans) -> bool:
     """Whether it is sure that no value stands twice; there are no nulls."""
     return bool(_hashes_differ(whole_words(spans.data), spans.starts, spans.ends))
@@ -116,6 +125,25 @@ def is_constant(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArra
         if byte_at(at) != byte_at(at + size):
             return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def _in_order(codes: Codes, number: Codes, ordered: Codes, was: Codes, limit: float) -> int:
+    """ordered[i]: the number of codes[i] by order of appearance; was: the code of each. Returns how many there are, -1
+    where values hardly repeat."""
+    found, probe = 0, probe_after(codes.size)
+    for row in range(codes.size):
+        if row == probe and found > limit * row:
+            return -1
+        code = codes[row]
+        if code < 0:
+            ordered[row] = -1
+            continue
+        if number[code] < 0:
+            number[code], was[found] = found, code
+            found += 1
+        ordered[row] = number[code]
+    return found
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -111,7 +111,7 @@ class Shared:
 
     def distinct(self, values: pa.Array) -> Distinct:
         """The distinct values of a column."""
-        return self.once("distinct", [values], lambda: self._told.of(values) or distinct(values))
+        return self.once("distinct", [values], lambda: self._told.distinct(values))
 
     def alike(self, purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
         """The column of what `make` makes of the distinct values, once for each purpose and equal columns."""

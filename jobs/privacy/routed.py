@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.distinct import distinct
+from connectors.kernels.distinct import Distinct
 from jobs.privacy.actions import Action, Rows
 
 
@@ -30,7 +30,9 @@ def treat_rows(
     index = np.full(len(values), -1, np.int32)
     parts = [values]
     total = len(values)
-    for category, mine in rows.once("rows of categories", [categories], lambda: _rows_of_categories(categories)):
+    for category, mine in rows.once(
+        "rows of categories", [categories], lambda: _rows_of_categories(rows.distinct(categories))
+    ):
         action = action_of(category)
         if action.output(leading) != leading or (companion and not action.keeps_companions):
             continue
@@ -51,8 +53,7 @@ def treat_rows(
     return pa.concat_arrays(parts).take(pa.array(index, mask=index < 0))
 
 
-def _rows_of_categories(categories: pa.Array) -> list[tuple[str, npt.NDArray[np.int64]]]:
+def _rows_of_categories(several: Distinct) -> list[tuple[str, npt.NDArray[np.int64]]]:
     """Each category and the rows that have it; those without one are left out."""
-    several = distinct(categories)
     names, codes = several.values.to_pylist(), several.places()
     return [(name, np.flatnonzero(codes == code)) for code, name in enumerate(names) if name is not None]

@@ -94,10 +94,40 @@ def test_what_is_made_of_distinct_values_may_be_of_any_type_and_null(made: pa.Ar
     assert told.column(made).to_pylist() == [first, second, None, first]
 
 
-def test_names_are_spread_over_rows() -> None:
-    codes = np.array([1, 0, -1, 1], np.int32)
-    assert spread(["a", "long" * 9], codes).equals(pa.array(["long" * 9, "a", None, "long" * 9]))
-    assert spread(["a"], codes[:0]).equals(pa.array([], pa.string()))
+def test_what_is_made_of_distinct_values_is_told_apart_again() -> None:
+    told = distinct(pa.array(["a", "b", None, "c", "b"]))
+    several = told.mapped(pa.array(["x", None, "x"]))
+    assert several.column(several.values).to_pylist() == ["x", None, None, "x", None]
+    assert (several.values.to_pylist(), several.differ) == (["x"], True)
+    others = pa.array(["z", "y", "x"])
+    assert told.mapped(others) == Distinct(others, told.codes, differ=True)
+
+
+def test_what_is_made_of_a_column_that_is_not_told_apart_stands_as_it_is() -> None:
+    told = distinct(pa.array([str(n) for n in range(50_000)]))
+    made = pa.array(["x"] * 50_000)
+    assert (told.mapped(made).values, told.mapped(made).codes) == (made, None)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "long" * 9]), max_size=4), st.data())
+def test_names_are_spread_over_rows_as_if_their_column_was_told_apart(names: list[str], data: st.DataObject) -> None:
+    codes = data.draw(st.lists(st.integers(-1, len(names) - 1), max_size=30))
+    told = spread(pa.array(names, pa.string()), np.array(codes, np.int32))
+    column = pa.array([None if code < 0 else names[code] for code in codes], pa.string())
+    assert told.column(told.values).equals(column)
+    assert told.values.equals(distinct(column).values)
+    assert told.places().tolist() == distinct(column).places().tolist()
+    assert told.differ
+
+
+def test_names_of_which_hardly_one_stands_in_two_rows_are_a_column_as_it_is() -> None:
+    names = pa.array([str(n) for n in range(50_000)])
+    codes = np.arange(50_000, dtype=np.int32)[::-1]
+    told = spread(names, codes)
+    assert told.codes is None
+    assert told.values.equals(names.take(pa.array(codes)))
+    assert distinct(told.values).codes is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,7 +14,15 @@ from pathlib import Path
 from connectors.kernels import sha256
 
 KERNELS = {
-    "connectors.kernels.interning": ("is_constant", "_runs", "_hashes_differ", "_intern_group", "_gather", "_measured"),
+    "connectors.kernels.interning": (
+        "is_constant",
+        "_in_order",
+        "_runs",
+        "_hashes_differ",
+        "_intern_group",
+        "_gather",
+        "_measured",
+    ),
     "connectors.kernels.gather": ("_measure_rows", "_copy_rows"),
     "connectors.kernels.sha256": ("_hash",),
     "connectors.kernels.short_values": ("_find",),

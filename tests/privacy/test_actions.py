@@ -68,7 +68,7 @@ def test_identifiers_are_qualified_by_their_authority() -> None:
         (["h "] * 4, ["H|A1", "H|B2", None, "H|A1"]),
         ([None] * 4, ["|A1", "|B2", None, "|A1"]),
     ):
-        made = qualified(distinct(ids), pa.array(authorities, pa.string()))
+        made = qualified(distinct(ids), distinct(pa.array(authorities, pa.string())))
         assert made.column(made.values).to_pylist() == expected
 
 

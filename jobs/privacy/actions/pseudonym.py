@@ -40,6 +40,6 @@ def _subject(values: pa.Array, rows: Rows) -> Distinct:
     made: Distinct = rows.once(
         "qualified",
         [values, authority],
-        lambda: qualified(rows.distinct(pc.cast(values, pa.string())), pc.cast(authority, pa.string())),
+        lambda: qualified(*(rows.distinct(pc.cast(each, pa.string())) for each in (values, authority))),
     )
     return made
