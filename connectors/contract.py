@@ -371,8 +371,11 @@ class Connector(Protocol):
         """
         ...
 
-    def validate(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
-        """The same tables with each record's score filled in, and the findings table with those of the rules added."""
+    def validate(self, tables: Mapping[str, pa.Table], told: Told | None = None) -> Mapping[str, pa.Table]:
+        """The same tables with each record's score filled in, and the findings table with those of the rules added.
+
+        told: what is known of the distinct values of their columns; gets to know more.
+        """
         ...
 
     def envelope_findings(self, envelopes: pa.Table) -> pa.Table:

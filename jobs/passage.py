@@ -125,7 +125,9 @@ class Passage:
     def _checked(self, parsed: Parsed) -> tuple[Mapping[str, pa.Table], pa.Table]:
         if not self._work.validate:
             return parsed.tables, parsed.rejects
-        checked = self._timed("validate", lambda: validate(parsed.tables, self._connector, self._work.min_score))
+        checked = self._timed(
+            "validate", lambda: validate(parsed.tables, self._connector, self._work.min_score, self._told)
+        )
         if not checked.left_out.num_rows:
             return checked.tables, parsed.rejects
         self._tally.quarantine(checked.left_out)

@@ -27,9 +27,12 @@ class Validated:
     left_out: pa.Table
 
 
-def validate(tables: Mapping[str, pa.Table], connector: Connector, min_score: float | None) -> Validated:
-    """Scores and findings by the connector's rules; records that score below `min_score` are taken out."""
-    scored = connector.validate(tables)
+def validate(
+    tables: Mapping[str, pa.Table], connector: Connector, min_score: float | None, told: Told | None = None
+) -> Validated:
+    """Scores and findings by the connector's rules; records that score below `min_score` are taken out. told: knows of
+    columns, gets to know more."""
+    scored = connector.validate(tables, told)
     records = scored[connector.record_table]
     if min_score is None:
         return Validated(scored, records.slice(0, 0))

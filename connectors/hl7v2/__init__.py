@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
 from connectors.contract import Parsed, Piece, ReadOptions, TableSpec
+
+if TYPE_CHECKING:
+    from connectors.kernels.distinct import Told
 
 _HEAD = 4096
 
@@ -51,11 +54,11 @@ class HL7v2:
                 yield Parsed(made, rejects, accounts, envelopes, told)
                 rejects, accounts, envelopes = rejects.slice(0, 0), accounts.slice(0, 0), envelopes.slice(0, 0)
 
-    def validate(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
-        """Scores and findings by the rules of rules.csv."""
+    def validate(self, tables: Mapping[str, pa.Table], told: Told | None = None) -> Mapping[str, pa.Table]:
+        """Scores and findings by the rules of rules.csv. told: gets to know of columns that these look at."""
         from connectors.hl7v2.rules import validate
 
-        return validate(tables)
+        return validate(tables, told)
 
     def envelope_findings(self, envelopes: pa.Table) -> pa.Table:
         """Rows of hl7v2_findings for trailers whose declared count is wrong."""

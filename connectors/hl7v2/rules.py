@@ -22,7 +22,7 @@ from connectors.hl7v2.conformance import deviations
 from connectors.hl7v2.envelopes import disagreements
 from connectors.hl7v2.layout import specs
 from connectors.hl7v2.records import rows_of
-from connectors.kernels.distinct import combinations, distinct
+from connectors.kernels.distinct import Told, combinations
 
 MESSAGES = "hl7v2_messages"
 FINDINGS = "hl7v2_findings"
@@ -94,32 +94,35 @@ def rule(code: str) -> Rule:
     raise ConfigError("HL7_RULE", f"no rule has the code {code}")
 
 
-def validate(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+def validate(tables: Mapping[str, pa.Table], told: Told | None = None) -> dict[str, pa.Table]:
     """The same tables with `score` of hl7v2_messages filled in and the findings of the rules in hl7v2_findings.
 
     Findings stand in the order of their messages, within a message those of reading first. Findings of an earlier call
     are made anew, so a second call changes nothing. Without hl7v2_findings only the score is given; without
-    hl7v2_messages nothing changes.
+    hl7v2_messages nothing changes. told: what is known of columns; gets to know of those of which the distinct values
+    are looked at.
     """
-    result = dict(tables)
+    result, told = dict(tables), told or Told()
     messages, findings = tables.get(MESSAGES), tables.get(FINDINGS)
     if messages is None:
         return result
     messages = messages.combine_chunks()
-    read = None if findings is None else _of_reading(findings)
+    read = None if findings is None else _of_reading(findings, told)
     read_rows = np.empty(0, np.int64) if read is None else rows_of(read, messages)
-    found = _concat([_structure(messages), *_required(tables, messages, read, read_rows)])
-    result[MESSAGES] = _scored(messages, read, read_rows, found)
+    found = _concat([_structure(messages, told), *_required(tables, messages, read, read_rows)])
+    result[MESSAGES] = _scored(messages, read, read_rows, found, told)
     if read is not None:
         result[FINDINGS] = _merged(read, read_rows, found, messages)
     return result
 
 
-def _of_reading(findings: pa.Table) -> pa.Table:
+def _of_reading(findings: pa.Table, told: Told) -> pa.Table:
     """The findings of stage `read`."""
-    of_reading = pc.equal(findings["stage"], READ)
-    every = pc.all(of_reading, skip_nulls=False).as_py()
-    return (findings if every else findings.filter(of_reading)).combine_chunks()
+    findings = findings.combine_chunks()
+    stages = findings["stage"]
+    if not len(findings) or (not stages.null_count and told.distinct(_array(stages)).values.to_pylist() == [READ]):
+        return findings
+    return findings.filter(pc.equal(stages, READ)).combine_chunks()
 
 
 def envelope_findings(envelopes: pa.Table) -> pa.Table:
@@ -144,10 +147,10 @@ def envelope_findings(envelopes: pa.Table) -> pa.Table:
     return _in_schema(columns, count, specs()[FINDINGS].schema)
 
 
-def _structure(messages: pa.Table) -> _Found:
+def _structure(messages: pa.Table, told: Told) -> _Found:
     """What the structures lack or misplace: each distinct pair of type and structure is looked at once."""
     columns = messages.select(["message_type", "trigger_event", "message_structure", "structure"])
-    codes, firsts = combinations([distinct(_array(column)) for column in columns.columns])
+    codes, firsts = combinations([told.distinct(_array(column)) for column in columns.columns])
     kinds = {each.kind: index for index, each in enumerate(rules()) if each.kind in STRUCTURE_KINDS}
     several = [[value or "" for value in row.values()] for row in columns.take(pa.array(firsts)).to_pylist()]
     return _spread(codes.astype(np.int64), [deviations(*each) for each in several], kinds)
@@ -225,13 +228,14 @@ def _unparsed(read: pa.Table | None, rows: Rows, position: str) -> Rows:
     return unparsed
 
 
-def _scored(messages: pa.Table, read: pa.Table | None, read_rows: Rows, found: _Found) -> pa.Table:
+def _scored(messages: pa.Table, read: pa.Table | None, read_rows: Rows, found: _Found, told: Told) -> pa.Table:
     """The messages with 100 less the weights of their findings, each code once, and not below 0."""
     weights = np.array([each.weight for each in rules()], np.int64)
-    codes = pa.array([each.code for each in rules()])
     rows, which = found.rows, found.rules
     if read is not None and read.num_rows:
-        known = pc.fill_null(pc.index_in(_array(read["code"]), codes), -1).to_numpy().astype(np.int64)
+        index = {each.code: index for index, each in enumerate(rules())}
+        codes = told.distinct(_array(read["code"]))
+        known = np.array([*(index.get(code, -1) for code in codes.values.to_pylist()), -1])[codes.places()]
         keep = (known >= 0) & (read_rows < len(messages))
         rows, which = np.concatenate([read_rows[keep], rows]), np.concatenate([known[keep], which])
     counted = weights[which] > 0

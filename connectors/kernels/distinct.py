@@ -67,12 +67,11 @@ def distinct(values: pa.Array) -> Distinct:
 
 
 def spread(names: pa.StringArray, codes: Codes) -> Distinct:
-    """The column whose row i holds names[codes[i]], null for -1. No name is null."""
+    """The column whose row i holds names[codes[i]], null for -1. No name is null, and best none stands twice."""
     ordered, rows, worth = in_order(codes, len(names))
     if not worth:
         return Distinct(gathered(spans_of(names), codes, names.type), None)
-    values = gathered(spans_of(names), rows, names.type)
-    return Distinct(values, ordered).mapped(values)
+    return Distinct(gathered(spans_of(names), rows, names.type), ordered)
 
 
 def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:

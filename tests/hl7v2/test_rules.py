@@ -12,6 +12,7 @@ from connectors.contract import ENVELOPES
 from connectors.errors import ConfigError
 from connectors.hl7v2 import rules
 from connectors.hl7v2.layout import specs
+from connectors.kernels.distinct import Told
 
 LINEAGE_NAMES = ("_object", "_offset", "_length", "_record_id")
 ADMISSION = "MSH EVN PID PV1"
@@ -303,3 +304,12 @@ def test_the_findings_of_every_message_stand_with_it():
         alone = rules.validate(tables([message(i, structures[k])]))
         expected += found(alone, "code", "segment", "segment_index", "_offset", "patient_key")
     assert found(result, "code", "segment", "segment_index", "_offset", "patient_key") == expected
+
+
+def test_what_the_rules_look_at_is_known_afterwards() -> None:
+    given, told = tables([message(0), message(7, "MSH EVN PID")]), Told()
+    assert rules.validate(given, told).keys() == given.keys()
+    for name in ("message_type", "structure"):
+        several = told.of(given["hl7v2_messages"][name].chunk(0))
+        assert several is not None
+        assert several.values.to_pylist() == list(dict.fromkeys(given["hl7v2_messages"][name].to_pylist()))

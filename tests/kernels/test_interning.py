@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.distinct import Distinct, combinations, distinct, spread
+from connectors.kernels.distinct import Distinct, Told, combinations, distinct, spread
 from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant, whole_words
 from connectors.kernels.short_values import LONGEST_SHORT, short
 from connectors.kernels.spans import spans_of
@@ -113,12 +113,13 @@ def test_what_is_made_of_a_column_that_is_not_told_apart_stands_as_it_is() -> No
 @given(st.lists(st.sampled_from(["a", "b", "long" * 9]), max_size=4), st.data())
 def test_names_are_spread_over_rows_as_if_their_column_was_told_apart(names: list[str], data: st.DataObject) -> None:
     codes = data.draw(st.lists(st.integers(-1, len(names) - 1), max_size=30))
-    told = spread(pa.array(names, pa.string()), np.array(codes, np.int32))
-    column = pa.array([None if code < 0 else names[code] for code in codes], pa.string())
-    assert told.column(told.values).equals(column)
-    assert told.values.equals(distinct(column).values)
-    assert told.places().tolist() == distinct(column).places().tolist()
-    assert told.differ
+    several = spread(pa.array(names, pa.string()), np.array(codes, np.int32))
+    column, told = pa.array([None if code < 0 else names[code] for code in codes], pa.string()), Told()
+    made = told.column(several)
+    assert made.equals(column)
+    known = told.distinct(made)
+    assert known.values.equals(distinct(column).values)
+    assert known.places().tolist() == distinct(column).places().tolist()
 
 
 def test_names_of_which_hardly_one_stands_in_two_rows_are_a_column_as_it_is() -> None:
