@@ -86,8 +86,10 @@ def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
         at = np.empty(codes.size + 1, np.int64)
     if len(spans) == 1 and not missing:
         return text_array(at, _repeated(spans.value(0), at), None, large, binary=binary)
-    out = np.empty(total + VECTOR, np.uint8)
-    _gather(spans.data, spans.starts, spans.lengths, codes, at, out)
+    data, out = spans.data, np.empty(total + VECTOR, np.uint8)
+    if data.size < codes.size:  # so few bytes that many rows may hold the last ones: those are read as vectors too
+        data = to_read(np.concatenate([data, np.zeros(VECTOR, np.uint8)]))
+    _gather(data, spans.starts, spans.lengths, codes, at, out)
     return text_array(at, out[:total], None if not missing else codes >= 0, large, binary=binary)
 
 

@@ -87,6 +87,15 @@ def test_a_column_of_many_values_that_hardly_repeat_stays_as_it_is() -> None:
     assert told.places().tolist() == [-1 if n % 1000 == 7 else n for n in range(50_000)]
 
 
+def test_a_few_values_fill_many_rows_whichever_stands_last_in_their_buffer() -> None:
+    values, codes = ["", "a", "b" * 8, "c" * 33, "d" * 31, "e"], np.random.default_rng(7).integers(-1, 6, 500)
+    for several in (values, values[:1], values[:3], values[:5]):
+        rows = np.minimum(codes, len(several) - 1).astype(np.int32)
+        column = Distinct(pa.array(several), rows).column(pa.array(several))
+        column.validate(full=True)
+        assert column.to_pylist() == [None if row < 0 else several[row] for row in rows.tolist()]
+
+
 @pytest.mark.parametrize("made", [pa.array([1, 2]), pa.array(["x", None])])
 def test_what_is_made_of_distinct_values_may_be_of_any_type_and_null(made: pa.Array) -> None:
     told = distinct(pa.array(["a", "b", None, "a"]))
