@@ -63,6 +63,8 @@ def distinct(values: pa.Array) -> Distinct:
     if found is None:
         return Distinct(values, None)
     codes, rows = found
+    if len(rows) == 1:
+        return Distinct(values.slice(rows[0], 1), codes, differ=True)
     return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes, differ=True)
 
 
