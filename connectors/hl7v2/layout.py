@@ -50,23 +50,17 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 class Source:
     """What the kernel looks for in one kind of segment.
 
-    wholes: int32[w, 2], field and the slot that it fills. heads: int32[h, 2], the same for fields of whose components
-    only the first is wanted. parted: int32[p, 3], field and which numbers of the entries are its. All three are in the
-    order of fields, so that the end of a segment ends them. entries: int32[e, 3], component, subcomponent and slot
-    (subcomponent 0 for the whole component), those of a field in order. places: int32[w + h + e], the slots.
-    header: the segment is MSH, whose first field is the separator itself. shared: some slot has several positions.
-    fields: one more than the last field.
+    entries: int32[e, 3], component, subcomponent and slot, in the order of fields, components and subcomponents: 0 for
+    the whole field or component. bounds: int32[fields + 1], where those of each field begin, and where the last end.
+    header: the segment is MSH, whose first field is the separator itself, and with the second one text: those two are
+    one of `bounds`. shared: some slot has several positions.
     """
 
     name: str
-    wholes: npt.NDArray[np.int32]
-    heads: npt.NDArray[np.int32]
-    parted: npt.NDArray[np.int32]
+    bounds: npt.NDArray[np.int32]
     entries: npt.NDArray[np.int32]
-    places: npt.NDArray[np.int32]
     header: bool
     shared: bool
-    fields: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,31 +216,13 @@ def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int
         raise ConfigError("TABLE_COLUMNS", f"two columns take the same position of {name}")
     if len({place[0] for place in places}) < len(places):
         raise ConfigError("TABLE_COLUMNS", f"a column takes two positions of {name}")
-    of_field: dict[int, list[tuple[int, int, int]]] = {}
-    for slot, field, component, subcomponent in places:
-        of_field.setdefault(field, []).append((component, subcomponent, slot))
-    wholes: list[tuple[int, ...]] = []
-    heads: list[tuple[int, ...]] = []
-    parted: list[tuple[int, ...]] = []
-    entries: list[tuple[int, ...]] = []
-    for field, wanted in sorted(of_field.items()):
-        wholes += [(field, slot) for component, _, slot in wanted if not component]
-        parts = sorted(entry for entry in wanted if entry[0])
-        if len(parts) == 1 and parts[0][:2] == (1, 0):
-            heads.append((field, parts[0][2]))
-        elif parts:
-            parted.append((field, 3 * len(entries), 3 * (len(entries) + len(parts))))
-            entries += parts
-    shapes = ((wholes, 2), (heads, 2), (parted, 3), (entries, 3))
-    made = [np.array(rows, np.int32).reshape(-1, n) for rows, n in shapes]
+    header = name == "MSH"
+    entries = sorted((max(field - header, 1), *parts, slot) for slot, field, *parts in places)
+    fields = np.array([entry[0] for entry in entries])
     return Source(
         name=name.split("@")[0],
-        wholes=made[0],
-        heads=made[1],
-        parted=made[2],
-        entries=made[3],
-        places=np.concatenate((made[0][:, 1], made[1][:, 1], made[3][:, 2])),
-        header=name == "MSH",
+        bounds=np.searchsorted(fields, np.arange(1, fields[-1] + 2)).astype(np.int32),
+        entries=np.array([entry[1:] for entry in entries], np.int32),
+        header=header,
         shared=any(place[0] in several for place in places),
-        fields=1 + max(2, *of_field),
     )

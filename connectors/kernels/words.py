@@ -90,14 +90,11 @@ def put_word(typing: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
-def fill(typing: Any, address: Any, value: Any) -> Any:
-    """Writes a number eight times as int64 at an address."""
+def clear(typing: Any, address: Any, count: Any) -> Any:
+    """Writes as many zero bytes at an address."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.VectorType(_WORD, 8)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[1], ir.Constant(_NARROW, 0))
-        every = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_NARROW, 8), [0] * 8))
-        builder.store(every, _pointer(builder, arguments[0], kind), align=8)
+        cgutils.memset(builder, _pointer(builder, arguments[0], _BYTE), arguments[1], 0)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), emit
@@ -133,6 +130,16 @@ def lowest(typing: Any, bits: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), emit
+
+
+@intrinsic
+def highest(typing: Any, bits: Any) -> Any:
+    """int64: the place of the highest set bit of a uint64, -1 for none."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sub(ir.Constant(_WORD, 63), builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0)))
 
     return types.int64(types.uint64), emit
 

@@ -24,6 +24,8 @@ from connectors.hl7v2.locate import (
 )
 from connectors.hl7v2.patient_key import FIELDS, _repetitions
 from connectors.hl7v2.relate import KINDS, by_row, relate
+from connectors.hl7v2.values import ESCAPED
+from connectors.hl7v2.values import find_values as locate_values
 
 SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 POSITIONS = [
@@ -296,3 +298,40 @@ def test_the_lengths_of_a_slot_without_a_value_are_zero_once_they_are_cleared() 
     values.clear(range(3))
     assert values.length.tolist() == [[1, 0, 2], [0, 0, 0], [0, 0, 0]]
     assert values.totals.tolist() == [3, 0, 0]
+
+
+def test_the_starts_of_absent_values_are_not_read_where_others_are_escaped() -> None:
+    text = b"PID|a|\\T\\\rPID||b\\\r"
+    source = make_layout([Slot(position, "text", (position,)) for position in ("PID-1", "PID-2", "PID-3")]).sources[
+        "PID"
+    ]
+    start, length = np.full((3, 2), (1 << 31) - 1, np.int32), np.full((3, 2), -1, np.int32)
+    totals, state = np.zeros(3, np.int64), np.zeros(3, np.uint8)
+    locate_values(
+        np.frombuffer(text + bytes(64), np.uint8),
+        np.array([0, 10], np.int32),
+        np.array([9, 17], np.int32),
+        np.frombuffer(b"|^~\\&\0", np.uint8).reshape(1, 6),
+        np.zeros(2, np.int32),
+        np.arange(2, dtype=np.int32),
+        source,
+        start,
+        length,
+        totals,
+        state,
+    )
+    assert length[:2].tolist() == [[1, 0], [3, 2]]
+    assert (start[0, 0], start[1].tolist()) == (4, [6, 15])
+    assert (totals.tolist(), state.tolist()) == ([1, 5, 0], [0, ESCAPED, 0])
+
+
+@pytest.mark.parametrize("declared", ["^~\\&", "^~\\&#", "^"])
+@pytest.mark.parametrize("position", ["MSH-1", "MSH-3", "MSH-4.2", "MSH-9"])
+def test_the_first_field_of_a_header_is_all_that_it_declares(declared: str, position: str) -> None:
+    value = "x" * 40 + "^" + "y" * 40
+    header = f"MSH|{declared}|A|{value}|||||Z"
+    (framed,) = frames([Piece(0, RawObject("/a", len(header), 0), [header.encode()])], ReadOptions())
+    segments, layout = find_segments(framed.frame), make_layout([Slot("it", "text", (position,))])
+    values = find_values(segments, layout, {"MSH": np.zeros(1, np.int32)}, segments.message)
+    wanted = {"MSH-1": "|" + declared, "MSH-3": "A", "MSH-4.2": "y" * 40, "MSH-9": "Z"}
+    assert texts(segments, values, [0])["it"].to_pylist() == [wanted[position]]

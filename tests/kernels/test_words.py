@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from numba import njit
 
-from connectors.kernels.words import byte_at, equals, fill, int_at, lowest, ones, put_byte, put_int, put_word, word_at
+from connectors.kernels.words import (
+    byte_at,
+    clear,
+    equals,
+    highest,
+    int_at,
+    lowest,
+    ones,
+    put_byte,
+    put_int,
+    put_word,
+    word_at,
+)
 
 
 @njit
@@ -16,7 +28,7 @@ def _equals(array, place, byte):
 
 @njit
 def _counted(bits):
-    return ones(bits), lowest(bits)
+    return ones(bits), lowest(bits), highest(bits)
 
 
 @njit
@@ -31,7 +43,7 @@ def _written(array):
     put_byte(at, 0x1FE)
     put_int(at + 4, -2)
     put_word(at + 8, -3)
-    fill(at + 16, 7)
+    clear(at + 16, 12)
 
 
 @pytest.mark.parametrize("byte", [0, 124, 255])
@@ -43,9 +55,9 @@ def test_the_bits_are_the_places_of_the_byte(byte: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [0, 1, 1 << 63, (1 << 64) - 1, 0b101000])
-def test_bits_are_counted_from_the_lowest(bits: int) -> None:
+def test_bits_are_counted_and_found_from_either_end(bits: int) -> None:
     want = (bits & -bits).bit_length() - 1 if bits else 64
-    assert _counted(np.uint64(bits)) == (bits.bit_count(), want)
+    assert _counted(np.uint64(bits)) == (bits.bit_count(), want, bits.bit_length() - 1)
 
 
 def test_what_is_read_is_what_stands_there() -> None:
@@ -55,7 +67,7 @@ def test_what_is_read_is_what_stands_there() -> None:
 
 
 def test_what_is_written_stands_there() -> None:
-    array = np.zeros(10, np.int64)
+    array = np.full(4, -1, np.int64)
     _written(array)
     assert (array.view(np.uint8)[0], array.view(np.int32)[1], array[1]) == (0xFE, -2, -3)
-    assert array[2:].tolist() == [7] * 8
+    assert array.view(np.int32)[4:].tolist() == [0, 0, 0, -1]
