@@ -11,9 +11,11 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import filterfalse, islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from pyarrow.fs import LocalFileSystem
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
@@ -46,9 +48,10 @@ class LocalStore:
 
     def _pages(self, prefix: str, *, finished: bool) -> Iterator[list[RawObject]]:
         root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
-        files = filter(None, map(_file, _walk(root, finished)))
-        while page := list(islice(files, PAGE_OBJECTS)):
-            yield page
+        paths = _walk(root, finished)
+        while page := list(islice(paths, PAGE_OBJECTS)):
+            if files := _files(page):
+                yield files
 
     def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
         """See Store.unfinished. Those of writers at work are among them."""
@@ -188,7 +191,12 @@ def version(status: os.stat_result) -> str:
 
 
 def _raw(path: str, status: os.stat_result) -> RawObject:
-    return RawObject(path, status.st_size, status.st_mtime_ns // 1000, etag=version(status))
+    return _listed(path, status.st_size, status.st_mtime_ns)
+
+
+def _listed(path: str, size: int, modified_ns: int) -> RawObject:
+    modified_us = modified_ns // 1000
+    return RawObject(path, size, modified_us, f"{size}-{modified_us}")
 
 
 def _is_file(status: os.stat_result) -> bool:
@@ -209,23 +217,23 @@ def _guarded(path: str, action: Callable[P, T], *arguments: P.args, **named: P.k
         raise local_error(error, path) from None
 
 
-def _walk(root: str, finished: bool) -> Iterator[os.DirEntry[str]]:
-    """What is no folder below a folder, by the UTF-8 bytes of the paths: what is finished, or what is not."""
+def _walk(root: str, finished: bool) -> Iterator[str]:
+    """The paths of what is no folder below a folder, by their UTF-8 bytes: of what is finished, or of what is not."""
     # The folders it is in, outermost first. Not one call a folder: they may be nested deeper than calls may be.
-    inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]] = {}
+    inside: dict[Identity, Iterator[str]] = {}
     _enter(root, inside)
     while inside:
-        for name, entry in next(reversed(inside.values())):
-            if name[-1] == "/":
-                _enter(entry.path, inside)
+        for path in next(reversed(inside.values())):
+            if path[-1] == "/":
+                _enter(path[:-1], inside)
                 break
-            if name.startswith(UNFINISHED) != finished:
-                yield entry
+            if path.startswith(UNFINISHED, path.rindex("/") + 1) != finished:
+                yield path
         else:
             inside.popitem()
 
 
-def _enter(folder: str, inside: dict[Identity, Iterator[tuple[str, os.DirEntry[str]]]]) -> None:
+def _enter(folder: str, inside: dict[Identity, Iterator[str]]) -> None:
     """Go on with the entries of a folder, unless it is gone or encloses itself by a link."""
     try:
         own = Path(folder).stat()
@@ -238,38 +246,42 @@ def _enter(folder: str, inside: dict[Identity, Iterator[tuple[str, os.DirEntry[s
     identity = (own.st_dev, own.st_ino)
     if identity in inside:
         return
-    # A folder sorts as if its name ended with "/", which is the order of whole keys.
-    named = [(e.name + "/" if _is_folder(e) else e.name, e) for e in entries]
-    named.sort(key=lambda pair: pair[0].encode("utf-8", "surrogateescape"))
-    inside[identity] = iter(named)
+    # A folder sorts as if its name ended with "/", which is the order of whole keys. Text sorts as its UTF-8 does.
+    paths = [e.path + "/" if (_leads_to_folder(e) if e.is_symlink() else e.is_dir()) else e.path for e in entries]
+    paths.sort()
+    inside[identity] = iter(paths)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    if not entry.is_symlink():
-        return entry.is_dir()
-    status = _status(entry)
+def _leads_to_folder(link: os.DirEntry[str]) -> bool:
+    status = _status(link.path)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Of what a name stands for; None if it is gone by now, or a link that leads nowhere or to itself."""
+def _status(path: str) -> os.stat_result | None:
+    """Of what a path stands for; None if it is gone by now, or a link that leads nowhere or to itself."""
     try:
-        return entry.stat()
+        return Path(path).stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
             return None
-        raise local_error(error, entry.path) from None
+        raise local_error(error, path) from None
 
 
-def _file(entry: os.DirEntry[str]) -> RawObject | None:
-    """None for what is no file, or is gone by now."""
-    path = entry.path
-    if not path.isascii():
+def _files(paths: Sequence[str]) -> list[RawObject]:
+    """Those of the paths that stand for files, without those that are gone by now."""
+    for path in filterfalse(str.isascii, paths):
         _check_name(path)
-    status = _status(entry)
-    return _raw(path, status) if status is not None and _is_file(status) else None
+    try:
+        # Many with one call, which lets other threads go on meanwhile. What has no size is no file.
+        found = LocalFileSystem().get_file_info(paths)
+    except OSError:
+        # One after the other, they tell whose status it is that cannot be had.
+        statuses = [(path, status) for path in paths if (status := _status(path)) is not None]
+        return [_raw(path, status) for path, status in statuses if _is_file(status)]
+    several = zip(paths, found, strict=True)
+    return [_listed(path, size, info.mtime_ns) for path, info in several if (size := info.size) is not None]
 
 
 def _check_name(path: str) -> None:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import AccessError, ConfigError
-from connectors.storage import StorageOptions, open_store
+from connectors.storage import StorageOptions, local, open_store
 from connectors.storage.listing import list_objects
 
 ODD = ["a//b", "/lead", "x/./y", "tab\tx", "bell\x07", "&<>\"'", "plus+ blank%2B", "名前"]
+
+
+class Refusing:
+    """A file system that gives no status of several files."""
+
+    def get_file_info(self, paths: list[str]) -> None:
+        raise PermissionError(errno.EACCES, "refused")
+
+
+def refusing(refused: Path) -> Callable[..., os.stat_result]:
+    """Path.stat, refused for one path."""
+    whole = Path.stat
+
+    def status(path: Path, **named: bool) -> os.stat_result:
+        if path == refused:
+            raise PermissionError(errno.EACCES, "refused")
+        return whole(path, **named)
+
+    return status
 
 
 def names(pages, source: str) -> list[str]:
@@ -120,6 +141,43 @@ def test_links_that_lead_to_themselves_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "other").symlink_to("one")
     (tmp_path / "x").write_bytes(b"1")
     assert names(list_objects(str(tmp_path)), str(tmp_path)) == ["/x"]
+
+
+def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"x")
+    os.mkfifo(tmp_path / "a")
+    (tmp_path / "c").symlink_to("/dev/null")
+    assert names(list_objects(str(tmp_path)), f"{tmp_path}/") == ["b"]
+
+
+def test_a_page_without_a_file_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    assert list(list_objects(str(tmp_path))) == []
+
+
+def test_statuses_that_cannot_be_had_together_are_had_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b/c", "名前"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "d").symlink_to("nowhere")
+    (tmp_path / "e").symlink_to("e")
+    os.mkfifo(tmp_path / "f")
+    together = list(list_objects(str(tmp_path)))
+    monkeypatch.setattr(local, "LocalFileSystem", Refusing)
+    assert list(list_objects(str(tmp_path))) == together
+    assert names(together, f"{tmp_path}/") == ["a", "b/c", "名前"]
+
+
+def test_a_status_that_is_refused_is_told_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(local, "LocalFileSystem", Refusing)
+    monkeypatch.setattr(local.Path, "stat", refusing(tmp_path / "b"))
+    with pytest.raises(AccessError) as caught:
+        list(open_store(str(tmp_path), None).list())
+    assert str(tmp_path / "b") in caught.value.message
 
 
 def test_folders_nested_deeper_than_calls_may_be_are_listed(tmp_path: Path) -> None:
