@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,13 +89,14 @@ def _bundle(
 
 def as_table(objects: Sequence[RawObject]) -> pa.Table:
     """OBJECTS of a page of the listing."""
-    rows = [(o.uri, o.size, o.modified_us, o.etag, o.version) for o in objects]
-    columns = zip(*rows, strict=True) if rows else ([] for _ in OBJECTS)
+    listed = zip(*objects, strict=True) if objects else ([] for _ in RawObject._fields)
+    columns = (*listed, [o.etag or o.version for o in objects])
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, OBJECTS, strict=True)], schema=OBJECTS)
 
 
 def as_objects(table: pa.Table) -> list[RawObject]:
-    return list(map(RawObject, *(table[name].to_pylist() for name in RawObject._fields)))
+    columns = (table[name].to_pylist() for name in RawObject._fields)
+    return list(map(RawObject._make, zip(*columns, strict=True)))
 
 
 def sort(pages: Iterable[pa.Table]) -> pa.Table:
@@ -140,20 +142,26 @@ def bundles(
     held: list[Span] = []
     held_bytes = 0
     for batch_start in range(0, objects.num_rows, OBJECTS_OF_A_BUNDLE):
-        batch = as_objects(objects.slice(batch_start, OBJECTS_OF_A_BUNDLE))
-        for raw, seen in zip(batch, again.slice(batch_start, len(batch)).to_pylist(), strict=True):
-            if held and (held_bytes + raw.size > size or len(held) == OBJECTS_OF_A_BUNDLE):
+        batch = objects.slice(batch_start, OBJECTS_OF_A_BUNDLE)
+        whole = _whole_spans(as_objects(batch), again.slice(batch_start, OBJECTS_OF_A_BUNDLE))
+        for span, span_bytes in zip(whole, batch["size"].to_pylist(), strict=True):
+            if held and (held_bytes + span_bytes > size or len(held) == OBJECTS_OF_A_BUNDLE):
                 yield Bundle(index, tuple(held))
                 index, held, held_bytes = index + 1, [], 0
-            if raw.size > size and not seen and splittable(raw):
-                for span in ranges(raw, size):
-                    yield Bundle(index, (span,))
+            if span_bytes > size and not span.again and splittable(span.object):
+                for part in ranges(span.object, size):
+                    yield Bundle(index, (part,))
                     index += 1
                 continue
-            held.append(Span(raw, again=seen))
-            held_bytes += raw.size
+            held.append(span)
+            held_bytes += span_bytes
     if held:
         yield Bundle(index, tuple(held))
+
+
+def _whole_spans(objects: Sequence[RawObject], again: pa.Array) -> Iterator[Span]:
+    """A span an object. again: bool per object."""
+    return map(Span._make, zip(objects, repeat(0), repeat(None), again.to_pylist(), strict=False))
 
 
 def ranges(raw: RawObject, size: int) -> Iterator[Span]:
