@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import cache
 
 import ray
 import ray.exceptions
@@ -61,21 +63,24 @@ def map_bundles(
 ) -> Iterator[Leaves | Failure]:
     """What became of each bundle of work, in the order in which they end. The cluster must be up.
 
-    begun: called when the first ones are on their way to the workers, and perhaps again later.
+    begun: called when the first ones are on their way to the workers.
     """
     shared = ray.put((work, known))
-    task = ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
-    waiting = iter(bundles)
-    following = next(waiting, None)
+    task = _remote_task()
+    waiting = deque(bundles)
     running: dict[ray.ObjectRef, Bundle] = {}
-    while True:
-        window = _window() if following is not None else 0
-        while following is not None and len(running) < window:
-            running[task.remote(following, shared)] = following
-            following = next(waiting, None)
-        begun()
-        if not running:
-            return
+
+    def submit(window: int) -> None:
+        while waiting and len(running) < window:
+            bundle = waiting.popleft()
+            running[task.remote(bundle, shared)] = bundle
+
+    # The first ones do not wait for the answer how many CPUs there are.
+    submit(QUEUED)
+    begun()
+    while running:
+        if waiting:
+            submit(_window())
         ended, _ = ray.wait(list(running), num_returns=1)
         for reference in ended:
             yield _result(reference, running.pop(reference))
@@ -101,6 +106,12 @@ class RayMeters:
 
 def _window() -> int:
     return int(ray.cluster_resources().get("CPU", 1)) + QUEUED
+
+
+@cache
+def _remote_task() -> ray.remote_function.RemoteFunction:
+    """`_task` for Ray, once a process: workers fetch each such function anew."""
+    return ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
 
 
 def _task(bundle: Bundle, shared: tuple[Work, Known | None]) -> Leaves | Failure:
