@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pytest
 from building import DETAILS, RECORDS, SCHEMAS, ZONE, commit, draft, new_lake, rows
@@ -80,6 +82,45 @@ def test_creating_a_table_again_leaves_it_as_it_is(place):
     append(table, 1)
     delta.create(store, "deidentified/rows", SCHEMA)
     assert delta.at_entry(delta.open_table(store, "deidentified/rows")) == 1
+
+
+def facts(table: DeltaTable) -> dict[str, object]:
+    protocol, metadata = table.protocol(), table.metadata()
+    return {
+        "schema": json.loads(table.schema().to_json()),
+        "versions": (table.version(), protocol.min_reader_version, protocol.min_writer_version),
+        "features": (sorted(protocol.reader_features or ()), sorted(protocol.writer_features or ())),
+        "metadata": (metadata.name, metadata.description, metadata.partition_columns, metadata.configuration),
+        "files": table.file_uris(),
+    }
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.list_(pa.timestamp("us"))])
+def test_a_table_is_made_as_deltalake_makes_it(tmp_path, kind):
+    types = [pa.string(), pa.int8(), pa.float64(), pa.bool_(), pa.date32(), pa.binary(), pa.list_(pa.string()), kind]
+    described = pa.field("said", pa.string(), nullable=False, metadata={"description": 'a "quoted"\nword'})
+    schema = pa.schema([described, *(pa.field(f"column {n}", type_) for n, type_ in enumerate(types))])
+    delta.create(open_store(str(tmp_path), None), "ours", schema)
+    DeltaTable.create(str(tmp_path / "theirs"), schema, configuration=delta.CONFIGURATION)
+    ours, theirs = (facts(DeltaTable(str(tmp_path / name))) for name in ("ours", "theirs"))
+    assert ours == theirs
+
+
+def test_of_two_who_make_a_table_one_adds_the_columns_that_the_other_lacks(place, monkeypatch):
+    store, opened = open_store(place.uri, place.options), delta.open_table
+    wider = SCHEMA.append(pa.field("c", pa.string()))
+
+    def late(store, path):
+        """No table yet, and then the other one makes it."""
+        monkeypatch.setattr(delta, "open_table", opened)
+        found = opened(store, path)
+        delta.create(store, path, SCHEMA)
+        return found
+
+    monkeypatch.setattr(delta, "open_table", late)
+    delta.create(store, "deidentified/rows", wider)
+    table = opened(store, "deidentified/rows")
+    assert ([field.name for field in table.schema().fields], table.version()) == (wider.names, 1)
 
 
 def test_tables_carry_the_descriptions_of_columns(opened):
