@@ -39,7 +39,13 @@ def settle(leaves: Sequence[Leaves]) -> Settled:
     kept = tuple(leaf for leaf in ordered if not (deferred and _is_range(leaf, deferred)))
     if split:
         found = pa.concat_tables([found.filter(one), table_of(_joined(spans) for spans in split.values())])
-    return Settled(kept, found.sort_by("uri"))
+    return Settled(kept, _by_uri(found))
+
+
+def _by_uri(outcomes: pa.Table) -> pa.Table:
+    """The same rows in order, in which those of bundles stand already unless objects were set aside or split."""
+    uri = outcomes["uri"]
+    return outcomes.sort_by("uri") if pc.any(pc.greater(uri[:-1], uri[1:])).as_py() else outcomes
 
 
 def _is_range(leaf: Leaves, uris: Container[str]) -> bool:
