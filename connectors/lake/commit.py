@@ -59,6 +59,16 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Files:
+    """What an entry says of the files that it names: the SHA-256 of that of leaves and of that of inputs, if it has
+    one, and the Merkle root over both."""
+
+    leaves: str
+    inputs: str | None
+    root: str
+
+
+@dataclass(frozen=True)
 class Identity:
     """Of the lake and of the zone's binding, as entries carry them."""
 
@@ -79,8 +89,7 @@ def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, sign
         # A vacuum counts once, when it is first seen: parts that are written again after it are there to stay.
         check_vacuumed(store, draft, log.refresh())
         check_race(store, draft, log.entries[planned:])
-        check_parts(store, draft.parts)
-        entry = log.append(_content(store, draft, identity, salt), signer)
+        entry = log.append(_content(draft, identity, _write_files(store, draft, salt)), signer)
         if entry is not None:
             return entry
         planned = log.head[0]
@@ -136,13 +145,29 @@ def leaf_data(leaf: Mapping[str, Json]) -> bytes:
 
 def root_of(leaves: pa.Table, inputs: str | None) -> str:
     """The Merkle root of an entry: each row of its leaves, then {"inputs": SHA-256 of the file}, if it has one."""
-    data = [leaf_data(row) for row in leaves.to_pylist()]
+    return _root(_rows_data(leaves), inputs)
+
+
+def _rows_data(leaves: pa.Table) -> list[bytes]:
+    return [leaf_data(row) for row in leaves.to_pylist()]
+
+
+def _root(data: Sequence[bytes], inputs: str | None) -> str:
     return merkle.root(data if inputs is None else [*data, canonical({"inputs": inputs})]).hex()
 
 
-def _content(store: Store, draft: Draft, identity: Identity, salt: str) -> dict[str, Json]:
-    inputs = put_inputs(store, draft.inputs, salt) if draft.inputs.num_rows else None
-    leaves_digest, leaves = put_leaves(store, draft.parts, draft.removed)
+def _write_files(store: Store, draft: Draft, salt: str) -> Files:
+    """Writes what the entry will name, while the parts are checked. Raises PartsGone unless all of them are there."""
+    with ThreadPoolExecutor(1, "inputs") as beside:
+        writing = beside.submit(put_inputs, store, draft.inputs, salt) if draft.inputs.num_rows else None
+        check_parts(store, draft.parts)
+        digest, leaves = put_leaves(store, draft.parts, draft.removed)
+        data = _rows_data(leaves)
+        inputs = writing.result() if writing is not None else None
+    return Files(digest, inputs, _root(data, inputs))
+
+
+def _content(draft: Draft, identity: Identity, files: Files) -> dict[str, Json]:
     return {
         "format": FORMAT,
         "lake": identity.lake,
@@ -156,9 +181,9 @@ def _content(store: Store, draft: Draft, identity: Identity, salt: str) -> dict[
         "counts": {name: dict(counts) for name, counts in draft.counts.items()},
         "tables": dict(draft.tables),
         "parts": folders_of(draft.parts),
-        "leaves": leaves_digest,
-        "inputs": inputs,
-        "root": root_of(leaves, inputs),
+        "leaves": files.leaves,
+        "inputs": files.inputs,
+        "root": files.root,
         "code_version": draft.code_version,
         "environment_digest": draft.environment_digest,
         "pipeline_digest": draft.pipeline_digest,
