@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,6 @@ from connectors.lake.parts import Part
 from connectors.parquet.format import CREATED_BY
 from connectors.storage import Store
 
-READERS = 16
 VACUUM = "vacuum"
 
 
@@ -122,18 +120,10 @@ def _leaves(store: Store, entry: Entry) -> pa.Table:
     return read_table(store.get(leaves_key(entry.leaves)), LEAVES)
 
 
-def check_parts(store: Store, parts: Iterable[Part]) -> None:
+def check_parts(store: Store, parts: Sequence[Part]) -> None:
     """Raises PartsGone unless every part is in the store with its size."""
-
-    listed = list(parts)
-
-    def missing(some: Sequence[Part]) -> list[str]:
-        heads = ((part, store.head(part.path)) for part in some)
-        return [part.path for part, found in heads if found is None or found.size != part.bytes]
-
-    with ThreadPoolExecutor(READERS, "parts") as threads:
-        # A task a reader: handing each part over on its own takes longer than asking a local store for it.
-        gone = list(chain.from_iterable(threads.map(missing, (listed[n::READERS] for n in range(READERS)))))
+    found = store.head_many(part.path for part in parts)
+    gone = [p.path for p, head in zip(parts, found, strict=True) if head is None or head.size != p.bytes]
     if gone:
         raise PartsGone(gone)
 

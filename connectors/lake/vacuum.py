@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connectors.contract import RawObject
 from connectors.lake.balance import EQUATIONS
-from connectors.lake.commit import READERS, VACUUM, Draft
+from connectors.lake.commit import VACUUM, Draft
 from connectors.lake.files import DELTA_LOG, unnamed_files
 from connectors.lake.inputs import INPUTS
 from connectors.lake.lake import Lake
@@ -92,8 +91,7 @@ def _delete(lake: Lake, found: dict[str, RawObject]) -> Iterator[str]:
         # A run that was at work before the vacuum's entry may have written a part again, or named it, since then.
         named = _named(lake, lake.refresh())
         page = [path for path in paths[at : at + PAGE] if path not in named]
-        with ThreadPoolExecutor(READERS, "vacuum") as threads:
-            now = list(threads.map(lake.store.head, page))
+        now = lake.store.head_many(page)
         unchanged = [p for p, raw in zip(page, now, strict=True) if raw and raw.modified_us == found[p].modified_us]
         lake.store.delete(unchanged)
         yield from unchanged

@@ -135,6 +135,10 @@ class S3Store:
         except (raised.BaseError, OSError, ValueError) as error:
             raise s3_error(error, uri) from None
 
+    def head_many(self, keys: Iterable[str], *, concurrency: int = 16) -> Iterator[RawObject | None]:
+        with ThreadPoolExecutor(concurrency, "head") as threads:
+            yield from threads.map(self.head, keys)
+
     def get(self, key: str, *, etag: str | None = None) -> bytes:
         path, uri = self._at(key)
         if not is_path(path):

@@ -41,6 +41,10 @@ class Store(Protocol):
         """The object, or None if there is none."""
         ...
 
+    def head_many(self, keys: Iterable[str], *, concurrency: int = 16) -> Iterator[RawObject | None]:
+        """Of each key in the order given, the object, or None if there is none; asked for concurrently."""
+        ...
+
     def get(self, key: str, *, etag: str | None = None) -> bytes:
         """All bytes of an object."""
         ...

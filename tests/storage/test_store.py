@@ -57,6 +57,15 @@ def test_a_prefix_is_a_folder(store: Store) -> None:
     assert keys(store, "nothing") == []
 
 
+def test_many_are_looked_for_in_the_order_of_their_keys(store: Store) -> None:
+    for n in range(40):
+        store.put(f"a/{n}", bytes(n))
+    found = list(store.head_many([*(f"a/{n}" for n in reversed(range(40))), "a/none", "a"]))
+    assert [raw and raw.size for raw in found] == [*reversed(range(40)), None, None]
+    assert found[0] == store.head("a/39")
+    assert list(store.head_many([])) == []
+
+
 def test_a_second_put_if_absent_fails_and_changes_nothing(store: Store) -> None:
     assert store.put_if_absent("_runs/1.json", b"one")
     assert not store.put_if_absent("_runs/1.json", b"two")
