@@ -6,42 +6,43 @@ What deltalake does with application transactions is pinned by tests/lake/test_l
 from __future__ import annotations
 
 import json
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from connectors.errors import LakeError, TransientError
+from connectors.errors import AccessError, ClinrayError, ConfigError, LakeError, TransientError
+from connectors.lake.delta_actions import (
+    APPLICATION,
+    CHECKPOINT_EVERY,
+    ENTRY,
+    Action,
+    addition,
+    creation,
+    ended_ms,
+    statistics,
+)
 from connectors.lake.files import read_footer
 from connectors.lake.layout import table_uri
 from connectors.lake.log import Entry
 from connectors.lake.parts import Part
 from connectors.storage import Store
 
-APPLICATION = "clinray"
 ATTEMPTS = 100
 """How often a commit that lost to another is tried again; each loss means that another one went on."""
 
-CONFIGURATION = {"delta.appendOnly": "true", "delta.checkpointInterval": "10"}
-"""Without checkpoints every reader, and every commit, parses all commits before it."""
 
+@dataclass(frozen=True)
+class Head:
+    """Where a table stands of which this process made the last commit: its number, the last entry, the columns. That
+    others commit afterwards is found out by the next commit, whose number is taken then."""
 
-PROTOCOL = {"minReaderVersion": 1, "minWriterVersion": 2}
-"""What a table wants of those who read and write it."""
-
-PROTOCOL_OF_LOCAL_TIMES = {
-    "minReaderVersion": 3,
-    "minWriterVersion": 7,
-    "readerFeatures": ["timestampNtz"],
-    "writerFeatures": ["appendOnly", "timestampNtz"],
-}
-"""The same where a column holds times without a zone."""
+    version: int
+    entry: int
+    columns: frozenset[str]
 
 
 def open_table(store: Store, path: str) -> DeltaTable | None:
@@ -59,17 +60,17 @@ def at_entry(table: DeltaTable) -> int:
     return int(table.transaction_version(APPLICATION) or 0)
 
 
-def create(store: Store, path: str, schema: pa.Schema) -> None:
-    """Make the table empty unless it exists, and add the columns that it lacks."""
+def create(store: Store, path: str, schema: pa.Schema) -> Head | None:
+    """Make the table empty unless it exists, and add the columns that it lacks. The head of a table that was made."""
     for _ in range(ATTEMPTS):
         try:
             table = open_table(store, path)
             if table is None:
-                if store.put_if_absent(_commit_key(path, 0), _first_commit(schema)):
-                    return
+                if _commit(store, path, 0, creation(schema)):
+                    return Head(0, 0, frozenset(schema.names))
                 continue
             if not (missing := _missing(table, schema)):
-                return
+                return None
             table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
         except CommitFailedError:
             continue
@@ -113,13 +114,12 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
 
 
 def _append(table: DeltaTable, entry: Entry, parts: Sequence[Part]) -> None:
-    ended = round(datetime.fromisoformat(entry.content["ended"]).timestamp() * 1000)
+    ended = ended_ms(entry)
     actions: list[AddAction | RemoveAction] = [
-        AddAction(part.path.rpartition("/")[2], part.bytes, {}, ended, True, json.dumps({"numRecords": part.rows}))
-        for part in parts
+        AddAction(part.path.rpartition("/")[2], part.bytes, {}, ended, True, statistics(part)) for part in parts
     ]
     properties = CommitProperties(
-        custom_metadata={"clinray.entry": entry.sha256}, app_transactions=[Transaction(APPLICATION, entry.number)]
+        custom_metadata={ENTRY: entry.sha256}, app_transactions=[Transaction(APPLICATION, entry.number)]
     )
     # Deleting old commits would take a right that a run needs nowhere else, and the history with them.
     afterwards = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -128,30 +128,32 @@ def _append(table: DeltaTable, entry: Entry, parts: Sequence[Part]) -> None:
     )
 
 
-def _commit_key(path: str, version: int) -> str:
-    return f"{path}/_delta_log/{version:020}.json"
+def follow(
+    store: Store, path: str, head: Head, entries: Sequence[Entry], parts: Callable[[Entry], Sequence[Part]]
+) -> Head | None:
+    """Append to the table, without reading it, what the one entry after its head names; the head then.
 
-
-def _first_commit(schema: pa.Schema) -> bytes:
-    """What makes a table: its columns with their metadata, and no rows.
-
-    DeltaTable.create writes the same actions, but takes 6 ms a table, while the tasks wait for the processor.
+    None where that is not for this commit to do: more is behind, columns are missing, a checkpoint is due, or another
+    commit has the number. Then nothing was committed, and `bring_up` does it. Raises as it does.
     """
-    fields, now = Schema.from_arrow(schema).to_json(), time.time_ns() // 1_000_000
-    metadata = {
-        "id": str(uuid.uuid4()),
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": fields,
-        "partitionColumns": [],
-        "createdTime": now,
-        "configuration": CONFIGURATION,
-    }
-    actions: tuple[Mapping[str, Any], ...] = (
-        {"commitInfo": {"timestamp": now, "operation": "CREATE TABLE", "operationParameters": {}}},
-        {"protocol": PROTOCOL_OF_LOCAL_TIMES if '"timestamp_ntz"' in fields else PROTOCOL},
-        {"metaData": metadata},
-    )
-    return "\n".join(map(json.dumps, actions)).encode()
+    behind, version = [entry for entry in entries if entry.number > head.entry], head.version + 1
+    if len(behind) != 1 or (version + 1) % CHECKPOINT_EVERY == 0:
+        return None
+    files = parts(behind[0])
+    if not head.columns.issuperset(_schema(store, files).names):
+        return None
+    if not _commit(store, path, version, addition(behind[0], files)):
+        return None
+    return Head(version, behind[0].number, head.columns)
+
+
+def _commit(store: Store, path: str, version: int, actions: Sequence[Action]) -> bool:
+    """Make the commit of this number, unless there is one. Returns whether this call made it."""
+    try:
+        data = "\n".join(map(json.dumps, actions)).encode()
+        return store.put_if_absent(f"{path}/_delta_log/{version:020}.json", data)
+    except (AccessError, ConfigError, TransientError) as error:
+        raise _failed(path, error) from None
 
 
 def _missing(table: DeltaTable, schema: pa.Schema) -> list[pa.Field]:
@@ -167,6 +169,6 @@ def _schema(store: Store, parts: Sequence[Part]) -> pa.Schema:
     return found.schema.to_arrow_schema()
 
 
-def _failed(path: str, error: DeltaError | OSError) -> TransientError:
+def _failed(path: str, error: DeltaError | OSError | ClinrayError) -> TransientError:
     kind = type(error).__name__
     return TransientError("TABLE_COMMIT", f"the Delta table {path} could not be read or written ({kind})")

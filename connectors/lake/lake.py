@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import pyarrow as pa
@@ -59,6 +59,7 @@ class Lake:
         self._log.read()
         # A leaf file never changes under its name, so what was read of it stays true.
         self._parts = lru_cache(maxsize=64)(self._read_parts)
+        self._heads: dict[str, delta.Head] = {}
 
     @classmethod
     def open(cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey | None = None) -> Lake:
@@ -174,7 +175,7 @@ class Lake:
         for entry in self.entries():
             if entry.zone != zone or folder not in entry.folders or not self._has_read(entry, keys):
                 continue
-            for part in self._parts_in(entry, folder):
+            for part in _in_folder(self._parts(entry.leaves), folder):
                 for rows in self._records(part, wanted, columns):
                     yield entry.number, rows
 
@@ -196,7 +197,9 @@ class Lake:
 
     def create_tables(self, zone: str, schemas: dict[str, pa.Schema]) -> None:
         """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack."""
-        _at_once(lambda table: delta.create(self.store, table_path(zone, table), schemas[table]), schemas)
+        paths = {table_path(zone, table): schema for table, schema in schemas.items()}
+        made = _at_once(lambda path: delta.create(self.store, path, paths[path]), paths)
+        self._heads |= {path: head for path, head in zip(paths, made, strict=True) if head is not None}
 
     def commit(self, draft: Draft) -> Entry:
         """Commit a draft: an entry of the log, then the Delta tables up to it.
@@ -208,25 +211,38 @@ class Lake:
             raise ConfigError("SIGNER_MISSING", "this lake was opened to be read; give a signing key")
         binding = bound(self.store, draft.zone) if draft.zone in ZONES else None
         entry = make_entry(self.store, self._log, draft, Identity(self._identity, binding), self._signer)
-        self._parts(entry.leaves)  # held from here on, so that not each table reads them
-        _at_once(self._bring_up, entry.folders)
+
+        def parts_of(leaves: str) -> Sequence[Part]:
+            return draft.parts if leaves == entry.leaves else self._parts(leaves)
+
+        _at_once(partial(self._bring_up, parts_of=parts_of), entry.folders)
         return entry
 
     def roll_forward(self) -> int:
         """Bring every Delta table up to the log; how many commits this took. Idempotent, and safe from several
         processes at once."""
         folders = sorted({folder for entry in self.entries() for folder in entry.folders})
-        return sum(_at_once(self._bring_up, folders))
+        return sum(_at_once(partial(self._bring_up, parts_of=self._parts), folders))
 
-    def _bring_up(self, folder: str) -> int:
+    def _bring_up(self, folder: str, *, parts_of: Callable[[str], Sequence[Part]]) -> int:
+        """parts_of: the parts that a file of leaves names, by its digest."""
         entries = [entry for entry in self.entries() if folder in entry.folders]
-        return delta.bring_up(self.store, folder, entries, lambda entry: self._parts_in(entry, folder))
 
-    def _parts_in(self, entry: Entry, folder: str) -> Sequence[Part]:
-        return [part for part in self._parts(entry.leaves) if part.path.rpartition("/")[0] == folder]
+        def parts(entry: Entry) -> Sequence[Part]:
+            return _in_folder(parts_of(entry.leaves), folder)
+
+        head = self._heads.pop(folder, None)
+        if head is not None and (after := delta.follow(self.store, folder, head, entries, parts)) is not None:
+            self._heads[folder] = after
+            return 1
+        return delta.bring_up(self.store, folder, entries, parts)
 
     def _read_parts(self, leaves: str) -> Sequence[Part]:
         return parts_of(read_table(self.store.get(leaves_key(leaves)), LEAVES))
+
+
+def _in_folder(parts: Iterable[Part], folder: str) -> Sequence[Part]:
+    return [part for part in parts if part.path.rpartition("/")[0] == folder]
 
 
 def _at_once(work: Callable[[str], T], tables: Iterable[str]) -> list[T]:

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from building import DETAILS, bundle_of, draft, new_lake
+from building import DETAILS, SCHEMAS, ZONE, bundle_of, draft, new_lake
 
 from connectors.lake import LostRace, delta
 from connectors.storage import StorageOptions
@@ -22,24 +22,28 @@ def die(*_: object) -> None:
 
 
 def arm(when: str) -> None:
-    bring_up, committed = delta.bring_up, threading.Event()
+    committed = threading.Event()
 
-    def dying(store, path, *arguments):
-        if when == "after-table" and path.endswith(DETAILS):
-            committed.wait(timeout=60)
-        if when == "after-entry" or committed.is_set():
-            die()
-        made = bring_up(store, path, *arguments)
-        committed.set()
-        return made
+    def mortal(commit):
+        def dying(store, path, *arguments):
+            if when == "after-table" and path.endswith(DETAILS):
+                committed.wait(timeout=60)
+            if when == "after-entry" or committed.is_set():
+                die()
+            made = commit(store, path, *arguments)
+            committed.set()
+            return made
+
+        return dying
 
     if when != "no":
-        delta.bring_up = dying
+        delta.bring_up, delta.follow = mortal(delta.bring_up), mortal(delta.follow)
 
 
 def main(uri: str, when: str, *keys: str) -> None:
     options = StorageOptions() if uri.startswith("s3://") else None
     lake = new_lake(uri, options)
+    lake.create_tables(ZONE, SCHEMAS)
     print("ready", flush=True)
     sys.stdin.readline()
     arm(when)

@@ -11,10 +11,13 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
+from connectors.errors import AccessError, TransientError
 from connectors.lake import Lake, PartWriter, delta
+from connectors.lake.delta_actions import CONFIGURATION
 from connectors.lake.layout import table_uri
 from connectors.lake.verify import verify
 from connectors.storage import open_store
+from connectors.storage.local import LocalStore
 
 SCHEMA = pa.schema([pa.field("a", pa.int64(), metadata={"description": "a number"}), ("b", pa.string())])
 
@@ -101,7 +104,7 @@ def test_a_table_is_made_as_deltalake_makes_it(tmp_path, kind):
     described = pa.field("said", pa.string(), nullable=False, metadata={"description": 'a "quoted"\nword'})
     schema = pa.schema([described, *(pa.field(f"column {n}", type_) for n, type_ in enumerate(types))])
     delta.create(open_store(str(tmp_path), None), "ours", schema)
-    DeltaTable.create(str(tmp_path / "theirs"), schema, configuration=delta.CONFIGURATION)
+    DeltaTable.create(str(tmp_path / "theirs"), schema, configuration=CONFIGURATION)
     ours, theirs = (facts(DeltaTable(str(tmp_path / name))) for name in ("ours", "theirs"))
     assert ours == theirs
 
@@ -177,4 +180,89 @@ def test_every_tenth_commit_makes_a_checkpoint_from_which_the_table_reads_the_sa
         (log / f"{number:020}.json").unlink()
     table = delta.open_table(lake.store, f"{ZONE}/{RECORDS}")
     assert (delta.at_entry(table), len(table.file_uris())) == (12, 12)
+    assert verify(str(tmp_path)).findings == []
+
+
+def held(lake: Lake, table: str = RECORDS) -> list[str]:
+    uri = table_uri(lake.store, f"{ZONE}/{table}")
+    rows_ = DeltaTable(uri, storage_options=lake.store.delta_options() or None).to_pyarrow_table()
+    return sorted(rows_["_object"].unique().to_pylist())
+
+
+def test_a_run_appends_to_the_tables_that_it_made_without_reading_them(place, monkeypatch):
+    lake = new_lake(place.uri, place.options)
+    lake.create_tables(ZONE, SCHEMAS)
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "open_table", None)
+        for key in "abc":
+            commit(lake, key)
+    assert held(lake) == held(lake, DETAILS) == ["a", "b", "c"]
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_a_commit_says_the_same_with_and_without_a_look_at_the_table(tmp_path):
+    facts_of = {}
+    for name in ("looked", "unseen"):
+        lake = new_lake(str(tmp_path / name))
+        if name == "unseen":
+            lake.create_tables(ZONE, SCHEMAS)
+        entry = commit(lake, "a", "b")
+        table = delta.open_table(lake.store, f"{ZONE}/{RECORDS}")
+        [said, *_] = table.history(1)
+        assert said["clinray.entry"] == entry.sha256
+        added = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        facts_of[name] = (added, delta.at_entry(table), table.version(), said["operation"])
+    assert facts_of["looked"] == facts_of["unseen"]
+
+
+def test_what_others_commit_to_a_table_after_it_was_made_stands_before_the_own_entry(place):
+    first, second = new_lake(place.uri, place.options), new_lake(place.uri, place.options)
+    first.create_tables(ZONE, SCHEMAS)
+    commit(first, "a")
+    commit(second, "b", planned=0)
+    commit(first, "c")
+    commit(first, "d")
+    assert held(first) == held(first, DETAILS) == ["a", "b", "c", "d"]
+    assert delta.at_entry(delta.open_table(first.store, f"{ZONE}/{RECORDS}")) == 4
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_a_number_that_another_commit_has_is_left_to_it(place):
+    lake = new_lake(place.uri, place.options)
+    lake.create_tables(ZONE, SCHEMAS)
+    wider = {RECORDS: SCHEMAS[RECORDS].append(pa.field("more", pa.int64()))}
+    new_lake(place.uri, place.options).create_tables(ZONE, wider)
+    commit(lake, "a")
+    table = delta.open_table(lake.store, f"{ZONE}/{RECORDS}")
+    assert ([f.name for f in table.schema().fields], table.version()) == (wider[RECORDS].names, 2)
+    assert held(lake) == ["a"]
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_wider_parts_add_their_columns_to_a_table_that_the_run_made(tmp_path):
+    lake = new_lake(str(tmp_path))
+    narrow = pa.schema([field for field in SCHEMAS[RECORDS] if field.name != "sent"])
+    lake.create_tables(ZONE, {RECORDS: narrow})
+    commit(lake, "a")
+    assert "sent" in [f.name for f in delta.open_table(lake.store, f"{ZONE}/{RECORDS}").schema().fields]
+    assert verify(str(tmp_path)).findings == []
+
+
+def test_a_store_that_refuses_a_commit_leaves_the_table_to_the_next_run(tmp_path, monkeypatch):
+    lake = new_lake(str(tmp_path))
+    lake.create_tables(ZONE, SCHEMAS)
+    put = LocalStore.put_if_absent
+
+    def refusing(store, key, data):
+        if "_delta_log" in key:
+            raise AccessError("STORE_REFUSED", "no")
+        return put(store, key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "put_if_absent", refusing)
+        with pytest.raises(TransientError) as failed:
+            commit(lake, "a")
+        assert failed.value.code == "TABLE_COMMIT"
+    assert lake.roll_forward() == 2
+    assert held(lake) == ["a"]
     assert verify(str(tmp_path)).findings == []

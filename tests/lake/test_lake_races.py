@@ -82,6 +82,16 @@ def test_the_next_run_repairs_one_that_was_killed(place, when):
     assert verify(place.uri, place.options).findings == []
 
 
+@pytest.mark.parametrize("when", ["after-entry", "after-table"])
+def test_the_next_run_repairs_one_that_was_killed_over_the_tables_that_it_made(place, when):
+    new_lake(place.uri, place.options)
+    outputs(start(place.uri, when, "a"))
+    lake = Lake.open(place.uri, place.options)
+    assert lake.roll_forward() == (2 if when == "after-entry" else 1)
+    assert control_ids(lake) == control_ids(lake, DETAILS) == names("a")
+    assert verify(place.uri, place.options).findings == []
+
+
 def test_a_commit_brings_up_what_a_killed_run_left(place):
     lake = new_lake(place.uri, place.options)
     outputs(start(place.uri, "after-entry", "a"))
