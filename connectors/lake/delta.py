@@ -19,6 +19,7 @@ from connectors.lake.delta_actions import (
     APPLICATION,
     CHECKPOINT_EVERY,
     ENTRY,
+    PROTOCOL,
     Action,
     addition,
     creation,
@@ -37,8 +38,8 @@ ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Head:
-    """Where a table stands of which this process made the last commit: its number, the last entry, the columns. That
-    others commit afterwards is found out by the next commit, whose number is taken then."""
+    """Where a table stood when it was made, looked at or appended to: the number of its last commit, the last entry,
+    the columns. That others committed since then is found out by the next commit, whose number is taken."""
 
     version: int
     entry: int
@@ -61,7 +62,7 @@ def at_entry(table: DeltaTable) -> int:
 
 
 def create(store: Store, path: str, schema: pa.Schema) -> Head | None:
-    """Make the table empty unless it exists, and add the columns that it lacks. The head of a table that was made."""
+    """Make the table empty unless it exists, and add the columns that it lacks. Its head, as `_head` says it."""
     for _ in range(ATTEMPTS):
         try:
             table = open_table(store, path)
@@ -70,13 +71,21 @@ def create(store: Store, path: str, schema: pa.Schema) -> Head | None:
                     return Head(0, 0, frozenset(schema.names))
                 continue
             if not (missing := _missing(table, schema)):
-                return None
+                return _head(table)
             table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
         except CommitFailedError:
             continue
         except (DeltaError, OSError) as error:
             raise _failed(path, error) from None
     raise TransientError("TABLE_BUSY", f"the Delta table {path} was changed by others all the time; run again")
+
+
+def _head(table: DeltaTable) -> Head | None:
+    """None where the table wants more of a writer than is done here, so that deltalake has to append."""
+    wanted = table.protocol()
+    if {"minReaderVersion": wanted.min_reader_version, "minWriterVersion": wanted.min_writer_version} != PROTOCOL:
+        return None
+    return Head(table.version(), at_entry(table), frozenset(field.name for field in table.schema().fields))
 
 
 def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[[Entry], Sequence[Part]]) -> int:

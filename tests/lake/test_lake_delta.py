@@ -200,6 +200,32 @@ def test_a_run_appends_to_the_tables_that_it_made_without_reading_them(place, mo
     assert verify(place.uri, place.options).findings == []
 
 
+def test_a_run_appends_to_tables_that_stand_without_reading_them_again(place, monkeypatch):
+    first = new_lake(place.uri, place.options)
+    first.create_tables(ZONE, SCHEMAS)
+    commit(first, "a")
+    lake = new_lake(place.uri, place.options)
+    lake.create_tables(ZONE, SCHEMAS)
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "open_table", None)
+        commit(lake, "b")
+    assert held(lake) == held(lake, DETAILS) == ["a", "b"]
+    assert verify(place.uri, place.options).findings == []
+
+
+def test_tables_to_which_another_program_gave_features_are_left_to_deltalake(tmp_path):
+    lake = new_lake(str(tmp_path))
+    lake.create_tables(ZONE, SCHEMAS)
+    delta.open_table(lake.store, f"{ZONE}/{RECORDS}").alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
+    assert delta.create(lake.store, f"{ZONE}/{RECORDS}", SCHEMAS[RECORDS]) is None
+    assert delta.create(lake.store, f"{ZONE}/{DETAILS}", SCHEMAS[DETAILS]).version == 0
+    lake = new_lake(str(tmp_path))
+    lake.create_tables(ZONE, SCHEMAS)
+    commit(lake, "a")
+    assert held(lake) == ["a"]
+    assert verify(str(tmp_path)).findings == []
+
+
 def test_a_commit_says_the_same_with_and_without_a_look_at_the_table(tmp_path):
     facts_of = {}
     for name in ("looked", "unseen"):
