@@ -108,7 +108,7 @@ LINEAGE = (
         "_record_id",
         pa.binary(),
         Category.RECORD_DIGEST,
-        "SHA-256 of the record's bytes; its HMAC where the zone is de-identified (32 bytes).",
+        "SHA-256 of the record's bytes; its HMAC where the zone is de-identified (16 bytes).",
     ),
 )
 

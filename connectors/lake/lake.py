@@ -33,6 +33,7 @@ from connectors.lake.layout import (
 from connectors.lake.log import Entry, RunLog
 from connectors.lake.parts import Part
 from connectors.lake.signing import key_id, to_pem
+from connectors.occurrences import compared
 from connectors.storage import StorageOptions, Store, open_store
 
 TABLES_AT_ONCE = 8
@@ -151,15 +152,16 @@ class Lake:
         return read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, list(columns))
 
     def record_ids(self, zone: str, table: str, object_values: pa.Array, keys: pa.Array | None = None) -> pa.Table:
-        """Columns _object, _record_id, occurrences (int64): what the zone holds in the table of these objects.
+        """Columns _object, _record_id (what is compared of it), occurrences (int64): what the zone holds in the table
+        of these objects.
 
         As rows_of, whose columns they are.
         """
         found = [rows for _, rows in self.rows_of(zone, table, object_values, ["_object", "_record_id"], keys)]
         schema = pa.schema([("_object", pa.string()), ("_record_id", pa.binary())])
-        grouped = pa.concat_tables([schema.empty_table(), *found]).group_by(
-            ["_object", "_record_id"], use_threads=False
-        )
+        held = pa.concat_tables([schema.empty_table(), *found])
+        held = held.set_column(1, "_record_id", compared(held["_record_id"]))
+        grouped = held.group_by(["_object", "_record_id"], use_threads=False)
         return grouped.aggregate([([], "count_all")]).rename_columns(["_object", "_record_id", "occurrences"])
 
     def rows_of(

@@ -66,6 +66,12 @@ def test_the_same_bytes_under_another_key_are_new() -> None:
     assert known.duplicates(records([("b", 1)])).tolist() == [False]
 
 
+def test_a_record_whose_whole_digest_stands_in_the_lake_is_found_by_the_first_half() -> None:
+    known = Written(written([("a", 1, 1)]))
+    halves = pa.table({"_object": ["a", "a"], "_record_id": pa.array([digest(1)[:16], digest(2)[:16]], pa.binary())})
+    assert known.duplicates(halves).tolist() == [True, False]
+
+
 def test_records_that_did_not_come_again_are_counted_by_object() -> None:
     known = Written(written([("a", 1, 1), ("a", 2, 3), ("b", 1, 1)]))
     known.duplicates(records([("a", 2), ("b", 1)]))

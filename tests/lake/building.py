@@ -30,14 +30,14 @@ def new_lake(uri: str, options=None, signer=SIGNER) -> Lake:
     return lake
 
 
-def rows(table: str, keys: list[str], per_key: int) -> pa.Table:
-    """`per_key` rows of each key, values made from key and ordinal."""
+def rows(table: str, keys: list[str], per_key: int, digest_bytes: int = 32) -> pa.Table:
+    """`per_key` rows of each key, values made from key and ordinal. digest_bytes: of the record ids."""
     names = [f"{key}#{n}" for key in keys for n in range(per_key)]
     columns = {
         "_object": [key for key in keys for _ in range(per_key)],
         "_offset": [n * RECORD_BYTES for _ in keys for n in range(per_key)],
         "_length": [RECORD_BYTES] * len(names),
-        "_record_id": [hashlib.sha256(name.encode()).digest() for name in names],
+        "_record_id": [hashlib.sha256(name.encode()).digest()[:digest_bytes] for name in names],
     }
     own = {
         RECORDS: {"control_id": names, "sent": [datetime(2024, 1, 1, tzinfo=UTC)] * len(names)},
@@ -50,11 +50,13 @@ def bundle_of(keys: list[str]) -> str:
     return hashlib.sha256("\0".join(keys).encode()).hexdigest()[:16]
 
 
-def write_parts(lake: Lake, keys: list[str], per_key: int = 3, quarantined: int = 0) -> list[Part]:
+def write_parts(
+    lake: Lake, keys: list[str], per_key: int = 3, quarantined: int = 0, digest_bytes: int = 32
+) -> list[Part]:
     parts = []
     for table in (RECORDS, DETAILS):
         writer = PartWriter(lake.store, ZONE, table, bundle_of(keys), SCHEMAS[table])
-        writer.write(rows(table, keys, per_key))
+        writer.write(rows(table, keys, per_key, digest_bytes))
         parts += writer.close()
     if quarantined:
         writer = PartWriter(lake.store, ZONE, QUARANTINE.name, bundle_of(keys), QUARANTINE.schema)

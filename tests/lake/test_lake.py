@@ -103,7 +103,8 @@ def test_records_of_a_key_are_found_with_how_often_they_stand(tmp_path):
     lake = new_lake(str(tmp_path))
     commit(lake, "a", "b")
     found = lake.record_ids(ZONE, RECORDS, pa.array(["a"]))
-    assert sorted(found["_record_id"].to_pylist()) == sorted(rows(RECORDS, ["a"], 3)["_record_id"].to_pylist())
+    whole = rows(RECORDS, ["a"], 3)["_record_id"].to_pylist()
+    assert sorted(found["_record_id"].to_pylist()) == sorted(digest[:16] for digest in whole)
     assert found["_object"].to_pylist() == ["a"] * 3
     assert found["occurrences"].to_pylist() == [1] * 3
 

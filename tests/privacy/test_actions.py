@@ -80,9 +80,9 @@ def test_hash_is_hmac_of_the_normalised_value() -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(3)])
-def test_hash_of_bytes_is_32_bytes(kind: pa.DataType) -> None:
+def test_hash_of_bytes_is_the_first_half_of_the_digest(kind: pa.DataType) -> None:
     key = KEYS.subkey("hash", "record", 32)
-    expected = [hmac.digest(key, b"abc", "sha256"), None, hmac.digest(key, b"ABC", "sha256")]
+    expected = [hmac.digest(key, b"abc", "sha256")[:16], None, hmac.digest(key, b"ABC", "sha256")[:16]]
     assert treated(Hash(), [b"abc", None, b"ABC"], kind, rows(3, "record_digest")) == expected
 
 
