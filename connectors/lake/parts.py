@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -119,15 +118,11 @@ class PartWriter:
     def _end_part(self) -> None:
         if self._file is None:
             return
-        pieces, rows = self._file.finish(), self._file.rows
-        hashed = hashlib.sha256()
-        for piece in pieces:
-            hashed.update(piece)
-        digest = hashed.hexdigest()
+        pieces, digest = self._file.finish()
+        rows, size = self._file.rows, self._file.size
         name = f"part-{self._bundle}-{len(self._parts):05d}-{digest[:_DIGITS]}.zstd.parquet"
         path = f"{self._folder}/{name}"
         self._store.put(path, pieces)
-        size = sum(map(len, pieces))
         self._parts.append(Part(self._table, self._zone, path, rows, size, digest, self._bundle))
         self._file = None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
-from itertools import groupby
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 import pyarrow as pa
@@ -69,30 +69,48 @@ class FileWriter:
 
     def __init__(self, schema: pa.Schema, shelf: Shelf) -> None:
         self._layout, self._shelf = parquet.layout_of(schema), shelf
-        self._pieces: list[Buffer] = [parquet.MAGIC]
+        self._pieces: list[Buffer] = []
+        self._small: list[Buffer] = [parquet.MAGIC]
+        self._hashed = hashlib.sha256()
         self._groups: list[bytes] = []
         self.size = len(parquet.MAGIC)
         self.rows = 0
 
     def write(self, group: pa.Table) -> None:
         """Adds a row group of that schema, with one row at least."""
-        leaves = self._layout.leaves
-        columns = [self._shelf.pages(leaf.name, column) for leaf, column in zip(leaves, group.columns, strict=True)]
-        self._groups.append(parquet.row_group(leaves, columns, group.num_rows, self.size, len(self._groups)))
-        for pages in columns:
-            self._pieces += pages.data
+        leaves, offset, columns = self._layout.leaves, self.size, []
+        for leaf, column in zip(leaves, group.columns, strict=True):
+            pages = self._shelf.pages(leaf.name, column)
+            columns.append(pages)
+            self._add(pages.data)
             self.size += pages.size
+        self._groups.append(parquet.row_group(leaves, columns, group.num_rows, offset, len(self._groups)))
         self.rows += group.num_rows
 
-    def finish(self) -> list[Buffer]:
-        """The whole file, in pieces that follow one another: what is large is not copied."""
-        return list(_together([*self._pieces, parquet.footer(self._layout, self._groups, self.rows)]))
+    def finish(self) -> tuple[list[Buffer], str]:
+        """The whole file, in pieces that follow one another: what is large is not copied; and its SHA-256, 64
+        hexadecimal digits."""
+        footer = parquet.footer(self._layout, self._groups, self.rows)
+        self.size += len(footer)
+        self._add([footer])
+        self._end_small()
+        return self._pieces, self._hashed.hexdigest()
 
+    def _add(self, pieces: Iterable[Buffer]) -> None:
+        for piece in pieces:
+            if len(piece) < _SMALL:
+                self._small.append(piece)
+            else:
+                self._end_small()
+                self._end(piece)
 
-def _together(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
-    """The same bytes, small pieces that follow one another as one."""
-    for small, several in groupby(pieces, lambda piece: len(piece) < _SMALL):
-        if small:
-            yield b"".join(several)
-        else:
-            yield from several
+    def _end_small(self) -> None:
+        """Small pieces that follow one another become one."""
+        if self._small:
+            self._end(b"".join(self._small))
+            self._small = []
+
+    def _end(self, piece: Buffer) -> None:
+        """A piece is hashed where it was made, not when the file ends: the processor's caches hold it still."""
+        self._pieces.append(piece)
+        self._hashed.update(piece)

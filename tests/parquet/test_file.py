@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import struct
@@ -63,7 +64,10 @@ def written(*groups: pa.Table, shelf: Shelf | None = None) -> bytes:
     file = FileWriter(groups[0].schema, shelf or Shelf())
     for group in groups:
         file.write(group)
-    return b"".join(file.finish())
+    pieces, digest = file.finish()
+    whole = b"".join(pieces)
+    assert (file.size, digest) == (len(whole), hashlib.sha256(whole).hexdigest())
+    return whole
 
 
 def rows_of(table: pa.Table) -> list[tuple[object, ...]]:
