@@ -24,6 +24,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from connectors.kernels import sha256
+from connectors.kernels.sha256_spans import digests_of
 
 SIZE = 32
 _BLOCK = 64
@@ -101,7 +102,7 @@ def sha256_spans(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
     buf, starts, ends = np.ascontiguousarray(buf), starts.astype(np.int64), ends.astype(np.int64)
     if not sha256.pays():
         return _one_by_one(buf, starts, ends)
-    digests, alone = sha256.digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
+    digests, alone = digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
     if alone.any():
         digests[alone] = _one_by_one(buf, starts[alone], ends[alone])
     return digests
@@ -113,7 +114,7 @@ def sha256_all(several: Sequence[bytes]) -> list[bytes]:
         return [hashlib.sha256(data).digest() for data in several]
     places = np.fromiter((pa.py_buffer(data).address for data in several), np.int64, len(several))
     lengths = np.fromiter(map(len, several), np.int64, len(several))
-    digests, alone = sha256.digests_of(places, lengths, sha256.initial(), 0)
+    digests, alone = digests_of(places, lengths, sha256.initial(), 0)
     found = [row.tobytes() for row in digests]
     for i in np.flatnonzero(alone).tolist():
         found[i] = hashlib.sha256(several[i]).digest()
@@ -164,7 +165,7 @@ def _hmac_side_by_side(pads: Bytes, rows: Bytes) -> Bytes:
         return sha256.digests_of_rows(sha256.digests_of_rows(rows, inner), outer)
     row_of = np.minimum(np.arange(count + -count % sha256.LANES, dtype=np.int64), count - 1)
     lengths = np.full(len(row_of), width, np.int64)
-    made, _ = sha256.digests_of(rows.ctypes.data + width * row_of, lengths, inner, _BLOCK)
+    made, _ = digests_of(rows.ctypes.data + width * row_of, lengths, inner, _BLOCK)
     return sha256.digests_of_rows(made[:count], outer)
 
 
