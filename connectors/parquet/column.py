@@ -8,9 +8,8 @@ differences, which are packed already.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +38,7 @@ Integers = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Bounds = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True)
-class _Levels:
+class _Levels(NamedTuple):
     """Where values stand among nulls. slots: values and nulls together. values: how many.
 
     valid: bool[slots], which slots hold a value; None where all do. Of lists also repetition and definition:
@@ -68,14 +66,13 @@ class _Levels:
         return slot + int(begins[0]) if len(begins) else self.slots
 
 
-@dataclass(frozen=True)
-class _Page:
+class _Page(NamedTuple):
     """What a page holds behind its header: levels and values of some slots, or a dictionary of some values.
 
-    count: how many slots or values. pieces: bytes that follow one another.
+    number: how many slots or values. pieces: bytes that follow one another.
     """
 
-    count: int
+    number: int
     pieces: tuple[Buffer, ...]
 
     @property
@@ -85,11 +82,10 @@ class _Page:
     def packed(self) -> _Page:
         """The same, compressed."""
         whole = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
-        return _Page(self.count, (_zstd().compress(whole, asbytes=True),))
+        return _Page(self.number, (_zstd().compress(whole, asbytes=True),))
 
 
-@dataclass(frozen=True)
-class _Body:
+class _Body(NamedTuple):
     """The pages of a column before compression. bounds: the least and the greatest value."""
 
     encoding: int
@@ -183,8 +179,7 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
 
 
-@dataclass(frozen=True)
-class _Dictionary:
+class _Dictionary(NamedTuple):
     """The distinct values of a column in order of appearance: those of some rows of an array.
 
     plain: their bytes, as the dictionary's page tells them. indices: which of them each value is, as a page tells it.
@@ -268,25 +263,26 @@ def _total(levels: _Levels, spans: Spans) -> int:
 
 def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:
     raw = body.pages if body.dictionary is None else (body.dictionary, *body.pages)
-    size = sum(page.size for page in raw)
     packed, codec = raw, parquet.UNCOMPRESSED
-    if compressible and size >= LEAST_COMPRESSED:
+    before = after = [page.size for page in raw]
+    if compressible and sum(before) >= LEAST_COMPRESSED:
         smaller = tuple(page.packed() for page in raw)
-        if sum(page.size for page in smaller) < size:
-            packed, codec = smaller, parquet.ZSTD
+        sizes = [page.size for page in smaller]
+        if sum(sizes) < sum(before):
+            packed, codec, after = smaller, parquet.ZSTD, sizes
     headers = [
-        parquet.dictionary_page(page.count, page.size, stored.size)
+        parquet.dictionary_page(page.number, size, stored)
         if page is body.dictionary
-        else parquet.data_page(page.count, body.encoding, page.size, stored.size)
-        for page, stored in zip(raw, packed, strict=True)
+        else parquet.data_page(page.number, body.encoding, size, stored)
+        for page, size, stored in zip(raw, before, after, strict=True)
     ]
     around = sum(map(len, headers))
-    unpacked, whole = size + around, sum(page.size for page in packed) + around
+    unpacked, whole = sum(before) + around, sum(after) + around
     encodings = (parquet.RLE, body.encoding)
     return Pages(
         data=tuple(piece for header, page in zip(headers, packed, strict=True) for piece in (header, *page.pieces)),
         size=whole,
-        dictionary=0 if body.dictionary is None else len(headers[0]) + packed[0].size,
+        dictionary=0 if body.dictionary is None else len(headers[0]) + after[0],
         unpacked=unpacked,
         encodings=parquet.encodings(encodings if body.dictionary is None else (parquet.PLAIN, *encodings)),
         sizes=parquet.sizes(codec, levels.slots, unpacked, whole),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -34,6 +34,9 @@ _DICTIONARY_AT: Final = thrift.head(2, thrift.I64)
 _STATISTICS, _STATISTICS_BEHIND_DICTIONARY = thrift.head(3, thrift.STRUCT), thrift.head(1, thrift.STRUCT)
 _EMPTY: Final = thrift.structure([])
 _BY_TYPE: Final = thrift.structure([thrift.inner(1, _EMPTY)])
+
+_HELD: Final = 1 << 10
+"""Small structures that are made of the same few numbers for many columns are kept, so many of each kind."""
 
 Buffer = bytes | memoryview
 
@@ -64,8 +67,7 @@ class Layout:
     orders: thrift.Field
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(NamedTuple):
     """The pages of a column in a row group, end to end in `data`, the dictionary's first.
 
     size: bytes of all. dictionary: bytes of its dictionary page, 0 where it has none. unpacked: bytes before
@@ -127,12 +129,14 @@ def _leaf(field: pa.Field) -> Leaf:
     return Leaf(field.name, _METADATA + thrift.integers(kind.physical), path)
 
 
+@lru_cache(maxsize=_HELD)
 def data_page(slots: int, encoding: int, unpacked: int, packed: int) -> bytes:
     """The header of a page of `slots` values and nulls."""
     header = thrift.integers(slots, encoding, RLE, RLE) + thrift.STOP
     return thrift.integers(_DATA_PAGE, unpacked, packed) + _DATA_HEADER + header + thrift.STOP
 
 
+@lru_cache(maxsize=_HELD)
 def dictionary_page(values: int, unpacked: int, packed: int) -> bytes:
     """The header of a dictionary's page."""
     header = thrift.integers(values, PLAIN) + thrift.STOP
@@ -145,6 +149,7 @@ def encodings(several: tuple[int, ...]) -> bytes:
     return thrift.part([thrift.several(2, thrift.I32, list(map(thrift.zigzag, several)))], before=1)
 
 
+@lru_cache(maxsize=_HELD)
 def sizes(codec: int, slots: int, unpacked: int, packed: int) -> bytes:
     """Fields 4 to 7 of a ColumnMetaData. slots: values and nulls."""
     return thrift.integers(codec) + thrift.longs(slots, unpacked, packed)
