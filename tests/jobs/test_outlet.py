@@ -66,3 +66,22 @@ def test_no_more_parts_wait_at_once_than_are_allowed() -> None:
     more.join()
     uploads.finish()
     assert sorted(store.keys) == sorted([*map(str, range(AT_ONCE)), "more"])
+
+
+class Noting:
+    """A store that notes who writes."""
+
+    def __init__(self) -> None:
+        self.threads: set[threading.Thread] = set()
+
+    def put(self, key: str, data: Content) -> None:
+        self.threads.add(threading.current_thread())
+
+
+def test_one_bundle_after_another_is_written_by_the_same_threads() -> None:
+    store = Noting()
+    for _ in range(4 * AT_ONCE):
+        uploads = Uploads(store)
+        uploads.put("part", b"")
+        uploads.finish()
+    assert 1 <= len(store.threads) <= AT_ONCE
