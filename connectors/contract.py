@@ -192,6 +192,26 @@ class RawObject(NamedTuple):
         return self.etag or f"{self.size}-{self.modified_us}"
 
 
+ROOM_BEHIND = 128
+"""Readable bytes behind what lies in a room, so that a kernel may load whole vectors."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """Blocks that are read to where a reader wants them. Who can do nothing with that iterates; not both."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def begin(self) -> tuple[npt.NDArray[np.uint8], int]:
+        """A room, and how many bytes of it are filled: with the piece's `before` and the first block. Once."""
+
+    def coming(self) -> int:
+        """How many bytes the next block has, 0 behind the last one."""
+
+    def read_into(self, place: npt.NDArray[np.uint8]) -> None:
+        """Fill a place of so many bytes with the next block."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """The bytes of an object, or of a range of it, for a reader.
@@ -204,7 +224,7 @@ class Piece:
 
     ordinal: int  # index of the piece in its bundle
     object: RawObject
-    blocks: Iterable[bytes]  # from `start` to the end of the object
+    blocks: Iterable[bytes] | Placed  # from `start` to the end of the object
     start: int = 0
     end: int | None = None  # None: to the end of the object
     before: bytes = b""
@@ -212,10 +232,6 @@ class Piece:
     @property
     def whole(self) -> bool:
         return self.start == 0 and self.end is None
-
-
-ROOM_BEHIND = 128
-"""Readable bytes behind the objects of a stretch, so that a kernel may load whole vectors."""
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,10 @@ class Chunk:
 
 
 def lay_out(held: Sequence[Entry]) -> Chunk:
-    """Join what is held, and find the items in it. A stretch alone is joined already."""
+    """Join what is held, and find the items in it. What is alone need not be, if it lies in a room."""
     entries = _entries(held)
     size, first = int(entries.bounds[-1]), held[0]
-    room = first.room if len(held) == 1 and isinstance(first, Stretch) else _joined(held)
+    room = _joined(held) if len(held) > 1 or isinstance(first, Skipped) or first.room is None else first.room
     raw = room[: size + PADDING]
     byte_order = first.byte_order if isinstance(first, Run) else ""
     scale = 2 if byte_order else 1

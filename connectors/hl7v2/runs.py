@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from connectors.contract import Piece, Stretch
+from connectors.contract import ROOM_BEHIND, Piece, Stretch
 from connectors.hl7v2 import boundaries
 from connectors.hl7v2.boundaries import LOOK_AHEAD, LOOK_BEHIND, MSH, TEXT
+from connectors.hl7v2.window import Window
 
 HEAD: Final = 4096  # bytes of an object that say what it is
 _HEADING: Final = 64  # bytes that tell the byte order
 _FOREVER: Final = 1 << 62
-_STEP: Final = 64 << 10  # bytes read at first behind the end of a range, to finish its last record
 _WIDE: Final = re.compile(
     rb"(?:[\r\n\v]\0)*(?:M\0S|[FB]\0H)\0[SH]\0|(?:\0[\r\n\v])*\0(?:M\0S|[FB]\0H)\0[SH]", re.DOTALL
 )
 _SPACE_BYTES: Final = b" \t\r\n\v\x1c\0\x1a"
+
+Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,23 @@ class Run:
 
     final: it ends where the object ends. last: nothing of the piece follows. byte_order: "little" or "big" for UTF-16,
     else empty. A piece in whose range nothing begins gives one run without bytes.
+    room: the data with ROOM_BEHIND zeros behind them, where they lie so.
     """
 
     piece: Piece
     offset: int
-    data: bytes
+    data: bytes | memoryview
     final: bool
     last: bool
     byte_order: str = ""
+    room: Bytes | None = None
+
+    @classmethod
+    def of(
+        cls, piece: Piece, offset: int, room: Bytes, *, final: bool = False, last: bool = False, byte_order: str = ""
+    ) -> Run:
+        """room: the data and ROOM_BEHIND bytes."""
+        return cls(piece, offset, room[:-ROOM_BEHIND].data, final, last, byte_order, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +83,6 @@ class Skipped:
     byte_order: str = ""
 
 
-class _Window:
-    """The bytes of a piece that are held: data[0] stands at byte `offset` of the object."""
-
-    def __init__(self, piece: Piece) -> None:
-        self.blocks = iter(piece.blocks)
-        self.data = bytearray(piece.before if piece.start else b"")
-        self.offset = piece.start - len(self.data)
-        self.ended = False
-
-    def fill(self, size: int) -> None:
-        """Read until `size` bytes are held or the object ends."""
-        while len(self.data) < size and not self.ended:
-            block = next(self.blocks, None)
-            if block is None:
-                self.ended = True
-            else:
-                self.data += block
-
-    def fill_towards(self, end: int, more: int) -> None:
-        """Read about `more` bytes; behind `end` in small steps that double, because only one record is wanted there."""
-        held = len(self.data)
-        over = self.offset + held - end
-        self.fill(held + (min(more, _STEP - over) if over < 0 else min(more, max(over, _STEP))))
-
-    def take(self, size: int) -> bytes:
-        """Remove and return the first `size` bytes."""
-        taken = bytes(memoryview(self.data)[:size]) if size < len(self.data) else bytes(self.data)
-        self.drop(size)
-        return taken
-
-    def drop(self, size: int) -> None:
-        del self.data[:size]
-        self.offset += size
-
-    def first_start(self, begin: int, end: int) -> int:
-        """The first start in data[begin:end], or -1. Without the object's end, the last bytes are not looked at."""
-        end = min(end, len(self.data) - (0 if self.ended else LOOK_AHEAD - 1))
-        if begin >= end:
-            return -1
-        view = np.frombuffer(self.data, np.uint8)
-        return int(boundaries.first_start(view, begin, end, len(self.data), -1))
-
-    def last_start(self, begin: int) -> int:
-        """The last start in data[begin:] that the bytes held decide, or -1."""
-        end = len(self.data) - LOOK_AHEAD + 1
-        if begin >= end:
-            return -1
-        return int(boundaries.last_start(np.frombuffer(self.data, np.uint8), begin, end, len(self.data)))
-
-
 def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run | Skipped]:
     """The runs of a piece in order, each of about chunk_bytes (a longer record makes a longer run).
 
@@ -129,11 +91,11 @@ def runs(piece: Piece, chunk_bytes: int, max_record_bytes: int) -> Iterator[Run 
     if (whole := _whole(piece, chunk_bytes)) is not None:
         yield Run(piece, 0, whole, final=True, last=True)
         return
-    window = _Window(piece)
+    window = Window(piece)
     end = _FOREVER if piece.end is None else piece.end
     if piece.start == 0:
         window.fill_towards(end, chunk_bytes)
-        byte_order = _byte_order(window.data)
+        byte_order = _byte_order(window.data[:_HEADING].tobytes())
         if byte_order:
             yield _wide_object(window, piece, byte_order, max_record_bytes)
             return
@@ -160,7 +122,7 @@ def holds_wide(stretch: Stretch) -> bool:
     return any(_byte_order(room[bounds[k] : bounds[k + 1]][:_HEADING].tobytes()) for k in suspect)
 
 
-def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -> bool:
+def _seek_first_start(window: Window, start: int, end: int, chunk_bytes: int) -> bool:
     """Drop what is before the first start at or behind `start`; False if that is not before `end`."""
     scanned = start
     while scanned < end:
@@ -171,13 +133,13 @@ def _seek_first_start(window: _Window, start: int, end: int, chunk_bytes: int) -
             return True
         if window.ended:
             return False
-        scanned = max(window.offset + len(window.data) - LOOK_AHEAD + 1, scanned)
+        scanned = max(window.offset + len(window) - LOOK_AHEAD + 1, scanned)
         window.drop(max(scanned - window.offset - LOOK_BEHIND, 0))
     return False
 
 
 def _runs_from_start(
-    window: _Window, piece: Piece, end: int, chunk_bytes: int, max_record_bytes: int
+    window: Window, piece: Piece, end: int, chunk_bytes: int, max_record_bytes: int
 ) -> Iterator[Run | Skipped]:
     """The runs of a window whose first byte is the start of the object or of an item."""
     scanned, more = 1, 0
@@ -185,34 +147,34 @@ def _runs_from_start(
         if more > 0:
             window.fill_towards(end, more)
         offset = window.offset
-        if offset + len(window.data) > end:
+        if offset + len(window) > end:
             stop = window.first_start(max(end - offset, scanned), _FOREVER)
             if stop >= 0:
-                yield Run(piece, offset, window.take(stop), final=False, last=True)
+                yield Run.of(piece, offset, window.take(stop), last=True)
                 return
         if window.ended:
-            yield Run(piece, offset, window.take(len(window.data)), final=True, last=True)
+            yield Run.of(piece, offset, window.take(len(window)), final=True, last=True)
             return
         cut = window.last_start(scanned)
         if cut >= 0:
-            yield Run(piece, offset, window.take(cut), final=False, last=False)
-            scanned, more = 1, chunk_bytes - len(window.data)
+            yield Run.of(piece, offset, window.take(cut))
+            scanned, more = 1, chunk_bytes - len(window)
             continue
-        scanned = max(len(window.data) - LOOK_AHEAD + 1, scanned)
+        scanned = max(len(window) - LOOK_AHEAD + 1, scanned)
         more = chunk_bytes
-        held = boundaries.kind_at(np.frombuffer(window.data, np.uint8), 0, 0, len(window.data), 0)
-        if len(window.data) <= (max_record_bytes if held == MSH else chunk_bytes):
+        held = boundaries.kind_at(window.data, 0, 0, len(window), 0)
+        if len(window) <= (max_record_bytes if held == MSH else chunk_bytes):
             continue
         if held not in (MSH, boundaries.NONE):
-            line = int(boundaries.line_end(np.frombuffer(window.data, np.uint8), 0, len(window.data)))
-            if line == len(window.data) and line <= max_record_bytes:
+            line = int(boundaries.line_end(window.data, 0, len(window)))
+            if line == len(window) and line <= max_record_bytes:
                 continue
-            yield Run(piece, offset, window.take(line), final=False, last=False)
+            yield Run.of(piece, offset, window.take(line))
         skipped = _skip(window, piece, MSH if held == MSH else TEXT, end, chunk_bytes)
         yield skipped
         if skipped.last:
             return
-        scanned, more = 1, chunk_bytes - len(window.data)
+        scanned, more = 1, chunk_bytes - len(window)
 
 
 class _Content:
@@ -224,43 +186,42 @@ class _Content:
         self.with_blanks = self.digest
         self.size = self.skip = self.length = 0
 
-    def add(self, data: bytes) -> None:
-        view = np.frombuffer(data, np.uint8)
+    def add(self, data: Bytes) -> None:
         begin = 0
         if not self.length and self.kind == TEXT:
-            begin = int(boundaries.text_start(view, 0, len(data)))
+            begin = int(boundaries.text_start(data, 0, len(data)))
             self.skip += begin
         trimmed = boundaries.content_end if self.kind == MSH else boundaries.text_end
-        stop = int(trimmed(view, begin, len(data)))
+        stop = int(trimmed(data, begin, len(data)))
         if stop > begin:
-            self.with_blanks.update(data[begin:stop])
+            self.with_blanks.update(data[begin:stop].data)
             self.digest = self.with_blanks.copy()
             self.length = self.size + stop - self.skip
             begin = stop
         if self.length:
-            self.with_blanks.update(data[begin:])
+            self.with_blanks.update(data[begin:].data)
         self.size += len(data)
 
 
-def _skip(window: _Window, piece: Piece, kind: int, end: int, chunk_bytes: int) -> Skipped:
+def _skip(window: Window, piece: Piece, kind: int, end: int, chunk_bytes: int) -> Skipped:
     """Read through the item at the front of the window, and leave the window at the next start."""
     offset, scanned = window.offset, 1
-    head = bytes(window.data[:HEAD]) if offset == 0 and kind == TEXT else b""
+    head = window.data[:HEAD].tobytes() if offset == 0 and kind == TEXT else b""
     content, everything = _Content(kind), hashlib.sha256()
     while True:
         at = window.first_start(scanned, _FOREVER)
         done = at >= 0 or window.ended
-        cut = at if at >= 0 else len(window.data)
+        cut = at if at >= 0 else len(window)
         if not done:
             cut = max(_uncut_mark(window.data, cut - LOOK_BEHIND - LOOK_AHEAD), 0)
-        taken = window.take(cut)
+        taken = window.take(cut)[:-ROOM_BEHIND]
         content.add(taken)
-        everything.update(taken)
+        everything.update(taken.data)
         if done:
             break
-        scanned = max(len(window.data) - LOOK_AHEAD + 1, 1)
-        window.fill(len(window.data) + chunk_bytes)
-    at_end = window.ended and not window.data
+        scanned = max(len(window) - LOOK_AHEAD + 1, 1)
+        window.fill(len(window) + chunk_bytes)
+    at_end = window.ended and not len(window)
     whole = at_end and bool(head)
     return Skipped(
         piece,
@@ -277,15 +238,15 @@ def _skip(window: _Window, piece: Piece, kind: int, end: int, chunk_bytes: int) 
     )
 
 
-def _uncut_mark(data: bytearray, cut: int) -> int:
+def _uncut_mark(data: Bytes, cut: int) -> int:
     """The cut, moved to the front of a byte-order mark that it would divide."""
     for back in (1, 2):
-        if cut >= back and data[cut - back : cut - back + 3] == b"\xef\xbb\xbf":
+        if cut >= back and data[cut - back : cut - back + 3].tobytes() == b"\xef\xbb\xbf":
             return cut - back
     return cut
 
 
-def _byte_order(head: bytes | bytearray) -> str:
+def _byte_order(head: bytes) -> str:
     """ "little" or "big" if an object that begins so is in UTF-16 (by its mark, or by the NULs of its first name)."""
     if head[:2] == b"\xff\xfe":
         return "little"
@@ -297,15 +258,16 @@ def _byte_order(head: bytes | bytearray) -> str:
     return "big" if head[0] == 0 else "little"
 
 
-def _wide_object(window: _Window, piece: Piece, byte_order: str, max_record_bytes: int) -> Run | Skipped:
+def _wide_object(window: Window, piece: Piece, byte_order: str, max_record_bytes: int) -> Run | Skipped:
     """An object in UTF-16 is read whole, whatever the range; over max_record_bytes it is read through instead."""
     window.fill(max_record_bytes + 1)
-    if len(window.data) <= max_record_bytes:
-        return Run(piece, 0, window.take(len(window.data)), final=True, last=True, byte_order=byte_order)
+    if len(window) <= max_record_bytes:
+        room = window.take(len(window))
+        return Run.of(piece, 0, room, final=True, last=True, byte_order=byte_order)
     name = "MSH".encode("utf-16-le" if byte_order == "little" else "utf-16-be")
     digest, records, size, tail = hashlib.sha256(), 0, 0, b""
-    while window.data:
-        data = window.take(len(window.data))
+    while len(window):
+        data = window.take(len(window))[:-ROOM_BEHIND].tobytes()
         digest.update(data)
         records += (tail + data).count(name)
         size, tail = size + len(data), data[-len(name) + 1 :]

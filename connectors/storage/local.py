@@ -81,6 +81,9 @@ class LocalStore:
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
         return self._read(key, start, end, etag)
 
+    def read_into(self, place: memoryview, key: str, start: int, *, etag: str | None = None) -> int:
+        return self._unchanged(key, etag, lambda file, size: _fill(place, file, start))
+
     def stream(
         self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[bytes]:
@@ -141,14 +144,22 @@ class LocalStore:
 
     def _read(self, key: str, start: int, end: int | None, etag: str | None) -> bytes:
         """The bytes from `start` to `end`, or to the end of the file for None."""
+
+        def between(file: int, size: int) -> bytes:
+            stop = size if end is None else min(end, size)
+            return _between(file, start, max(start, stop))
+
+        return self._unchanged(key, etag, between)
+
+    def _unchanged(self, key: str, etag: str | None, read: Callable[[int, int], T]) -> T:
+        """What is read of a file, given its number and size, which is the same version before and after."""
         path = self._path(key)
         file = _opened(path)
         try:
             status = _status_of(file, path)
             before = version(status)
             _expect(path, etag, before)
-            stop = status.st_size if end is None else min(end, status.st_size)
-            data = _guarded(path, _between, file, start, max(start, stop))
+            data = _guarded(path, read, file, status.st_size)
             _expect(path, before, version(os.fstat(file)))
         finally:
             os.close(file)
@@ -187,6 +198,14 @@ def _between(file: int, start: int, stop: int) -> bytes:
         start += len(several[-1])
         several.append(os.pread(file, stop - start, start))
     return b"".join(several)
+
+
+def _fill(place: memoryview, file: int, start: int) -> int:
+    """Read the bytes of a file from a place on to where they are wanted; how many there were."""
+    filled = 0
+    while filled < len(place) and (count := os.preadv(file, [place[filled:]], start + filled)):
+        filled += count
+    return filled
 
 
 def version(status: os.stat_result) -> str:

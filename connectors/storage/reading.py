@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from connectors import digests
 from connectors.contract import Piece, Pieces, RawObject, Stretch
 from connectors.errors import AccessError, ClinrayError, ObjectChanged, ObjectRefused, RecordError, TransientError
 from connectors.storage.compression import EXTENSIONS, HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
 from connectors.storage.opening import Roots
 from connectors.storage.options import StorageOptions
-from connectors.storage.store import BLOCK_BYTES
+from connectors.storage.ranges import RangeBlocks
 from connectors.storage.together import read_together
 
-BEFORE_BYTES = 4
-BEYOND_BYTES = 256 << 10
 _HELD_BYTES = 32 << 20
 _HASHED_TOGETHER = 32
 _HASHED_BYTES = 8 << 20
@@ -32,6 +33,9 @@ _COMPRESSED = tuple(EXTENSIONS)
 
 _OF_ONE_OBJECT = ("STORE_REFUSED", "STORE_PATH")
 """Refusals that may concern one object among others that can be read; any other concerns all of a store."""
+
+
+Bytes = npt.NDArray[np.uint8]
 
 
 class Wanted(Protocol):
@@ -199,37 +203,26 @@ class Reading:
         return Piece(ordinal, raw, self._watched(ordinal, _begin(blocks)))
 
     def _range(self, ordinal: int, span: Wanted) -> Piece:
-        before = min(BEFORE_BYTES, span.start)
-        blocks = self._range_blocks(ordinal, span, before)
-        first = next(blocks, b"")
-        return Piece(
-            ordinal,
-            span.object,
-            self._watched(ordinal, chain((first[before:],), blocks)),
-            span.start,
-            span.end,
-            first[:before],
-        )
-
-    def _range_blocks(self, ordinal: int, span: Wanted, before: int) -> Iterator[bytes]:
-        """Blocks from `before` bytes in front of the range to the end of the object, those beyond its end small."""
-        store, key = self._roots.locate(span.object.uri)
-        etag = span.object.etag or None
-        end = span.object.size if span.end is None else min(span.end, span.object.size)
+        """The piece of a range. Its first block is read here."""
+        raw, start = span.object, span.start
+        store, key = self._roots.locate(raw.uri)
+        end = raw.size if span.end is None else min(span.end, raw.size)
         digest = hashlib.sha256()
-        at, skip = span.start - before, before
-        while at < end:
-            block = _expected(store.get_range(key, at, min(at + BLOCK_BYTES, end), etag=etag), span.object)
-            digest.update(memoryview(block)[skip:])
-            at, skip = at + len(block), 0
-            if at >= end:
-                self._digests[ordinal] = digest.digest()
-            yield block
-        size = BEYOND_BYTES
-        while at < span.object.size:
-            block = _expected(store.get_range(key, at, at + size, etag=etag), span.object)
-            yield block
-            at, size = at + len(block), min(2 * size, BLOCK_BYTES)
+
+        def read(place: Bytes, at: int) -> None:
+            try:
+                if store.read_into(place.data, key, at, etag=raw.etag or None) < len(place):
+                    raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
+            except ClinrayError as error:
+                failure = self.failures[ordinal] = _of_span(error)
+                raise failure from None
+            if at < end:
+                digest.update(place[max(start - at, 0) :].data)
+                if at + len(place) == end:
+                    self._digests[ordinal] = digest.digest()
+
+        blocks = RangeBlocks(read, start, end, raw.size)
+        return Piece(ordinal, raw, blocks, start, span.end, blocks.before)
 
     def _hashed(self, ordinal: int, raw: RawObject, blocks: Iterable[bytes]) -> Iterator[bytes]:
         digest = hashlib.sha256()
@@ -329,12 +322,6 @@ def _of_span(error: ClinrayError) -> ClinrayError:
 
 def _whole(span: Wanted) -> bool:
     return span.start == 0 and span.end is None
-
-
-def _expected(block: bytes, raw: RawObject) -> bytes:
-    if not block:
-        raise ObjectChanged("OBJECT_CHANGED", f"{raw.uri} has not the size it was listed with")
-    return block
 
 
 def _begin(blocks: Iterator[bytes]) -> Iterable[bytes]:

@@ -146,17 +146,26 @@ class S3Store:
         return self._do(uri, lambda: self.client.get(path, options=_conditions(etag)).bytes().to_bytes())
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        return bytes(self._received(key, start, end, etag))
+
+    def read_into(self, place: memoryview, key: str, start: int, *, etag: str | None = None) -> int:
+        received = self._received(key, start, start + len(place), etag)
+        place[: len(received)] = received
+        return len(received)
+
+    def _received(self, key: str, start: int, end: int, etag: str | None) -> memoryview:
+        """The bytes of a range where they arrived."""
         path, uri = self._at(key)
         if end <= start:
-            return b""
+            return memoryview(b"")
         if not is_path(path):
-            return self.exact.get(path, (start, end), etag)
+            return memoryview(self.exact.get(path, (start, end), etag))
         try:
             got = self.client.get(path, options={**_conditions(etag), "range": (start, end)})
-            return got.bytes().to_bytes()
+            return memoryview(got.bytes())
         except (raised.BaseError, OSError, ValueError) as error:
             if status_of(error) == 416:
-                return b""
+                return memoryview(b"")
             raise s3_error(error, uri) from None
 
     def stream(

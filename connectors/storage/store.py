@@ -53,6 +53,11 @@ class Store(Protocol):
         """Bytes [start, end) of an object, fewer where it ends before, none from its end on."""
         ...
 
+    def read_into(self, place: memoryview, key: str, start: int, *, etag: str | None = None) -> int:
+        """Fill a place with the bytes of an object from `start` on. Returns how many there were, fewer than it has room
+        for where the object ends before."""
+        ...
+
     def stream(
         self, key: str, start: int = 0, *, etag: str | None = None, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[bytes]:

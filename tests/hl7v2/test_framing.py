@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import re
+from unittest import mock
 
 import hl7
 import numpy as np
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from connectors.contract import ROOM_BEHIND, Piece, Pieces, RawObject, ReadOptions, Stretch
 from connectors.hl7v2.frame import PADDING
 from connectors.hl7v2.framing import frames
+from connectors.storage import ranges
+from connectors.storage.ranges import RangeBlocks
 
 ADT = b"MSH|^~\\&|A|B|C|D|20200102||ADT^A01|1|P|2.5\rPID|1||77\rPV1|1|I"
 ORU = b"MSH|^~\\&|A|B|C|D|20200102||ORU^R01|2|P|2.5\nPID|1\n\nOBX|1|TX|X||two\nlines"
@@ -66,6 +69,17 @@ def piece(data, start=0, end=None, ordinal=0, block=5, uri="/in/a.hl7"):
     return Piece(ordinal, RawObject(uri, len(data), 0), blocks, start, end, data[max(start - 4, 0) : start])
 
 
+def placed(data, start, end, ordinal):
+    """The same, of blocks that are read to where they are wanted."""
+
+    def copy(place, at):
+        place[:] = np.frombuffer(data[at : at + len(place)], np.uint8)
+
+    blocks = RangeBlocks(copy, start, end, len(data))
+    assert blocks.before == data[max(start - 4, 0) : start]
+    return Piece(ordinal, RawObject("/in/a.hl7", len(data), 0), blocks, start, end, blocks.before)
+
+
 def without_piece(rejects):
     return [{name: value for name, value in row.items() if name != "piece"} for row in rejects]
 
@@ -107,10 +121,13 @@ def test_all_oddities_of_one_file_are_told_apart():
 
 
 def split(data, cuts, **options):
-    """The data read in ranges that end at the cuts."""
+    """The data read in ranges that end at the cuts; where their blocks are read to changes nothing."""
     borders = [0, *sorted(cuts), len(data)]
-    pieces = [piece(data, a, b, n) for n, (a, b) in enumerate(itertools.pairwise(borders))]
-    return read(pieces, **options)
+    found = read([piece(data, a, b, n) for n, (a, b) in enumerate(itertools.pairwise(borders))], **options)
+    with mock.patch.multiple(ranges, BLOCK_BYTES=7, BEYOND_BYTES=3, _ROOM_BYTES=21):
+        pieces = [placed(data, a, b, n) for n, (a, b) in enumerate(itertools.pairwise(borders)) if a < b]
+        assert not data or read(pieces, **options) == found
+    return found
 
 
 def assert_same(one, other):
@@ -319,6 +336,27 @@ def test_reading_stops_soon_behind_the_end_of_a_range():
     result = read([Piece(0, RawObject("/in/a", len(data), 0), blocks, 0, 100_000, b"")])
     assert len(result[0]) == -(-100_000 // (len(ADT) + 1))
     assert max(taken) < 100_000 + (128 << 10)
+
+
+def test_a_range_is_parsed_where_it_was_read():
+    data = (ADT + b"\r") * 400_000
+    read_to = []
+
+    def copy(place, at):
+        read_to.append((place.ctypes.data, at, len(place)))
+        place[:] = np.frombuffer(data[at : at + len(place)], np.uint8)
+
+    start, end = 9_000_000, 18_000_000
+    blocks = RangeBlocks(copy, start, end, len(data))
+    with mock.patch.object(RangeBlocks, "__iter__", side_effect=AssertionError):
+        [framed] = frames(
+            [Piece(0, RawObject("/in/a", len(data), 0), blocks, start, end, blocks.before)], ReadOptions()
+        )
+    room = read_to[0][0] - read_to[0][1]
+    assert [address - at for address, at, _ in read_to] == [room] * len(read_to)
+    assert framed.frame.text.ctypes.data == room + -(-start // (len(ADT) + 1)) * (len(ADT) + 1)
+    assert len(framed.frame) == -(-end // (len(ADT) + 1)) - -(-start // (len(ADT) + 1))
+    assert not framed.frame.text[framed.frame.size :].any()
 
 
 def test_one_long_message_in_small_chunks_is_read_whole():

@@ -10,10 +10,11 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 
-from connectors.contract import ROOM_BEHIND, RawObject, Stretch
+from connectors.contract import ROOM_BEHIND, Placed, RawObject, Stretch
 from connectors.errors import ObjectChanged, RecordError
 from connectors.storage import StorageOptions, Store, open_store
 from connectors.storage.listing import list_objects
@@ -197,6 +198,48 @@ def test_ranges_hold_what_stands_before_them_and_go_on_behind_their_end(place: P
         assert piece.before == data[max(0, start - 4) : start]
         assert b"".join(piece.blocks) == data[start:]
     assert reading.hashed() == {n: hashlib.sha256(data[a:b]).digest() for n, (a, b) in enumerate(edges)}
+
+
+@pytest.mark.parametrize("start", [0, 9 << 20])
+def test_a_range_is_read_to_where_it_is_wanted(place: Place, start: int) -> None:
+    data = os.urandom(20 << 20)
+    raw, end = place.put("large", data), start + (9 << 20)
+    [piece] = Reading([Span(raw, start, end)], place.options).pieces()
+    assert isinstance(piece.blocks, Placed)
+    room, at = piece.blocks.begin()
+    assert len(room) == len(piece.before) + (9 << 20) + (256 << 10) + ROOM_BEHIND
+    while size := piece.blocks.coming():
+        room = np.concatenate([room[:at], np.empty(size, np.uint8)])
+        piece.blocks.read_into(room[at:])
+        at += size
+    assert room.tobytes() == data[start - len(piece.before) :]
+    with pytest.raises(RuntimeError):
+        list(piece.blocks)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_range_of_an_object_that_changes_under_way_fails(place: Place, first: bool) -> None:
+    raw = place.put("large", bytes(10 << 20))
+    if first:
+        place.store.put("large", b"1" * (10 << 20) + b"1")
+    reading = Reading([Span(raw, 1000, None)], place.options)
+    pieces = list(reading.pieces())
+    assert len(pieces) == (not first)
+    for piece in pieces:
+        assert isinstance(piece.blocks, Placed)
+        place.store.put("large", b"1" * (10 << 20) + b"1")
+        with pytest.raises(ObjectChanged) as caught:
+            piece.blocks.read_into(np.empty(piece.blocks.coming(), np.uint8))
+        assert caught.value is reading.failures[0]
+    assert reading.failures[0].code == "OBJECT_CHANGED"
+    assert reading.hashed() == {}
+
+
+def test_a_range_of_an_object_that_is_shorter_than_listed_fails(place: Place) -> None:
+    raw = place.put("k", b"0123456789")._replace(size=12, etag="")
+    reading = Reading([Span(raw, 2, None)], place.options)
+    assert list(reading.pieces()) == []
+    assert reading.failures[0].code == "OBJECT_CHANGED"
 
 
 def test_what_lies_behind_a_range_is_read_only_as_far_as_it_is_taken(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,6 +95,24 @@ def test_a_range_ends_where_the_object_ends(store: Store) -> None:
     assert store.get_range("k", 5, 5) == b""
 
 
+@pytest.mark.parametrize(("start", "wanted"), [(0, 10), (2, 3), (8, 99), (10, 1), (12, 1), (5, 0)])
+def test_a_place_is_filled_as_far_as_the_object_goes(store: Store, start: int, wanted: int) -> None:
+    store.put("k", b"0123456789")
+    place = bytearray(b"." * wanted)
+    read = b"0123456789"[start : start + wanted]
+    assert store.read_into(memoryview(place), "k", start) == len(read)
+    assert place == read.ljust(wanted, b".")
+
+
+def test_a_place_is_filled_though_the_system_reads_little_at_once(tmp_path, monkeypatch) -> None:
+    store, preadv = open_store(str(tmp_path)), os.preadv
+    store.put("k", b"0123456789")
+    monkeypatch.setattr(os, "preadv", lambda file, places, at: preadv(file, [places[0][:3]], at))
+    place = bytearray(8)
+    assert store.read_into(memoryview(place), "k", 1) == 8
+    assert place == b"12345678"
+
+
 def test_a_stream_gives_all_bytes_from_its_start(store: Store) -> None:
     store.put("k", bytes(range(256)) * 100)
     blocks = list(store.stream("k", 100, block_bytes=1000))
@@ -113,6 +132,7 @@ def test_an_object_changed_or_gone_since_it_was_listed_is_not_read(store: Store,
     for read in (
         lambda: store.get("k", etag=raw.etag),
         lambda: store.get_range("k", 0, 2, etag=raw.etag),
+        lambda: store.read_into(memoryview(bytearray(2)), "k", 0, etag=raw.etag),
         lambda: list(store.stream("k", etag=raw.etag)),
         lambda: list(store.get_many([("k", raw.etag)])),
     ):
