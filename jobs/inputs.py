@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.block_hash import of_ranges
 from connectors.lake import INPUTS
-from connectors.lake.merkle import root
 from jobs.leaves import Leaves
 from jobs.outcomes import COUNTED, OUTCOMES, SpanOutcome, by_value, rows_of, table_of, total, whole
 
@@ -55,12 +55,12 @@ def _is_range(leaf: Leaves, uris: Container[str]) -> bool:
 
 
 def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
-    """The ranges of an object as one outcome; its hash is the RFC 6962 root of theirs."""
+    """The ranges of an object as one outcome, with the hash of its blocks."""
     first = spans[0]
     lost = next((s for s in spans if s.outcome == "deferred"), None)
     if lost is not None:
         return SpanOutcome(first.object, 0, None, "deferred", code=lost.code, place=lost.place)
-    ordered = sorted(spans, key=lambda s: s.start)
+    ordered, size = sorted(spans, key=lambda s: s.start), first.object.size
     added = {name: sum(getattr(s, name) for s in spans) for name in COUNTED}
     nothing = added["quarantined"] > 0 and added["written"] == 0 and added["duplicate"] == 0
     return SpanOutcome(
@@ -68,7 +68,7 @@ def _joined(spans: Sequence[SpanOutcome]) -> SpanOutcome:
         0,
         None,
         "quarantined" if nothing else "written",
-        sha256=root([s.sha256 for s in ordered]),
+        sha256=of_ranges([(s.start, size if s.end is None else s.end, s.sha256) for s in ordered], size),
         **added,
     )
 

@@ -64,7 +64,7 @@ class Intake:
             self.set_aside[ordinal] = outcome_of(self._spans[ordinal], failure, self.sha256(ordinal))
 
     def sha256(self, ordinal: int) -> bytes:
-        """SHA-256 of the stored bytes of a span; empty if they were not all read."""
+        """The hash of the stored bytes of a span (see Reading.hashed); empty if they were not all read."""
         place = self._places.get(ordinal)
         return b"" if place is None else self._reading.hashed().get(place, b"")
 

@@ -33,14 +33,15 @@ OUTCOMES = pa.schema(
         *(pa.field(name, pa.int64()) for name in (*COUNTED, *MET_AGAIN)),
     ]
 )
-"""One row a SpanOutcome, whose fields these are; sha256 in 64 hexadecimal digits. What is empty there is null."""
+"""One row a SpanOutcome, whose fields these are; sha256 in hexadecimal digits. What is empty there is null."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanOutcome:
     """What became of an object, or of a range of it: a row of OUTCOMES.
 
-    sha256: of the bytes that were read, 32 bytes; empty if they were not. code: why it was deferred or quarantined.
+    sha256: of the bytes that were read, 32 bytes, or of a range, what it gives to the object's hash (see block_hash);
+    empty if they were not. code: why it was deferred or quarantined.
     place: of an unforeseen error, its type and where it was raised.
     Counts are of records, the *_bytes of (decompressed) bytes. still_quarantined: of the duplicates, those that
     stand in the quarantine; resolved: those that stood there and were not met again.

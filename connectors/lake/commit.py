@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from connectors import merkle
 from connectors.errors import FaultError
-from connectors.lake import merkle
 from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
 from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs, put_leaves, read_table, removed_of

@@ -12,6 +12,9 @@ from connectors.storage.store import BLOCK_BYTES
 
 BEFORE_BYTES = 4
 BEYOND_BYTES = 256 << 10
+"""What is read at once with the end of a range: its last record mostly ends there, and the last block that is hashed
+(block_hash.BLOCK) does."""
+
 _ROOM_BYTES = 3 * BLOCK_BYTES
 """The most that the first room holds: what a reader takes at once of a range that is larger."""
 
@@ -58,11 +61,15 @@ class RangeBlocks:
 
 
 def _ends(at: int, end: int, size: int) -> Iterator[int]:
-    """Where the blocks from a place on end: those of a range that ends at `end`, then those behind it."""
-    while at < end:
-        at = min(at + BLOCK_BYTES, end)
+    """Where the blocks from a place on end: those of a range that ends at `end`, the last one with what is first wanted
+    behind it, then the others behind it."""
+    while at + BLOCK_BYTES < end:
+        at += BLOCK_BYTES
         yield at
-    beyond = BEYOND_BYTES
-    while at < size:
-        at, beyond = min(at + beyond, size), min(2 * beyond, BLOCK_BYTES)
+    at, beyond = end, BEYOND_BYTES
+    while True:
+        at = min(at + beyond, size)
         yield at
+        if at == size:
+            return
+        beyond = min(2 * beyond, BLOCK_BYTES)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors import digests
+from connectors.block_hash import RangeHash
 from connectors.contract import Piece, Pieces, RawObject, Stretch
 from connectors.errors import AccessError, ClinrayError, ObjectChanged, ObjectRefused, RecordError, TransientError
 from connectors.storage.compression import EXTENSIONS, HEAD_BYTES, Expansion, decompressed, kind, kind_by_name
@@ -89,8 +90,8 @@ class Reading:
         self._roots = Roots(options)
 
     def hashed(self) -> Mapping[int, bytes]:
-        """Ordinal → SHA-256 (32 bytes) of the stored bytes of the span, there once they all were read. What waits to
-        be hashed together with others is hashed now."""
+        """Ordinal → SHA-256 (32 bytes) of the stored bytes of an object, there once they all were read; of a range,
+        what it gives to the object's hash (see block_hash). What waits to be hashed with others is hashed now."""
         self._hash_waiting()
         return self._digests
 
@@ -207,7 +208,7 @@ class Reading:
         raw, start = span.object, span.start
         store, key = self._roots.locate(raw.uri)
         end = raw.size if span.end is None else min(span.end, raw.size)
-        digest = hashlib.sha256()
+        taken = RangeHash(start, end, raw.size)
 
         def read(place: Bytes, at: int) -> None:
             try:
@@ -216,10 +217,10 @@ class Reading:
             except ClinrayError as error:
                 failure = self.failures[ordinal] = _of_span(error)
                 raise failure from None
-            if at < end:
-                digest.update(place[max(start - at, 0) :].data)
-                if at + len(place) == end:
-                    self._digests[ordinal] = digest.digest()
+            if ordinal not in self._digests:
+                taken.add(place, at)
+                if (found := taken.found()) is not None:
+                    self._digests[ordinal] = found
 
         blocks = RangeBlocks(read, start, end, raw.size)
         return Piece(ordinal, raw, blocks, start, span.end, blocks.before)

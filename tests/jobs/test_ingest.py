@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from running import everything, file_of, message, parts, rows, run, write
 
 from connectors.errors import ConfigError, LimitExceeded
 from connectors.lake.verify import verify
+
+LAKE_PAGE = Path(__file__).parents[2] / "docs/lake.md"
 
 
 @pytest.fixture
@@ -54,6 +59,24 @@ def test_an_object_in_ranges_gives_the_rows_of_the_whole(tmp_path: Path, keys: P
     split = run(source, tmp_path / "split", keys, bundle_bytes=7_000)
     assert split["bundles"] > 5
     assert everything(tmp_path / "split") == everything(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("bundle_bytes", [7_000, 65_536, 100_000, 150_001])
+def test_an_object_in_ranges_has_the_hash_of_its_blocks_wherever_it_is_cut(
+    tmp_path: Path, keys: Path, bundle_bytes: int
+) -> None:
+    data = file_of(*(str(n) for n in range(1200)))
+    source = write(tmp_path / "in", {"a.hl7": data, "b.hl7": file_of("1")})
+    assert len(data) > 4 * 65_536
+    report = run(source, tmp_path / "lake", keys, bundle_bytes=bundle_bytes)
+    assert report["bundles"] > len(data) // bundle_bytes
+    [file] = (tmp_path / "lake/restricted").glob("inputs-*")
+    told = dict(zip(*pq.read_table(file, columns=["key", "sha256"]).to_pydict().values(), strict=True))
+    [code] = re.findall(r"^```python\n(def hash_of_ranges.+?)^```", LAKE_PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    exec(code, names := {"hashlib": hashlib})
+    assert told[f"{source}/a.hl7"] == names["hash_of_ranges"](data)
+    assert told[f"{source}/b.hl7"] == hashlib.sha256(file_of("1")).hexdigest()
+    assert not verify(str(tmp_path / "lake")).findings
 
 
 def test_declared_envelope_counts_are_checked_over_ranges_as_over_the_whole(tmp_path: Path, keys: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from connectors.block_hash import BLOCK
 from connectors.contract import RawObject
 from connectors.lake import INPUTS
 from jobs.inputs import counts, inputs_table, settle
@@ -20,17 +21,15 @@ def leaves(index: int, *spans: SpanOutcome) -> Leaves:
     return Leaves(index, f"{index:016}", (), Packed.of(table_of(spans)))
 
 
-def test_ranges_of_an_object_become_one_outcome_with_their_rfc_6962_root() -> None:
-    one, two = b"1" * 32, b"2" * 32
-    settled = settle(
-        [
-            leaves(1, outcome("a", 50, None, sha256=two, read=3, written=2, quarantined=1, record_bytes=50)),
-            leaves(0, outcome("a", 0, 50, sha256=one, read=1, written=1, record_bytes=40, envelope_bytes=10)),
-        ]
-    )
-    leaf = [hashlib.sha256(b"\0" + part).digest() for part in (one, two)]
+def test_ranges_of_an_object_become_one_outcome_with_the_root_of_its_blocks() -> None:
+    raw = RawObject("a", 3 * BLOCK, 0, "e")
+    zero, one, two = (hashlib.sha256(b"\0" + bytes([n]) * 32).digest() for n in range(3))
+    left = hashlib.sha256(b"\1" + zero + one).digest()
+    first = SpanOutcome(raw, 0, BLOCK + 1, "written", sha256=left, read=1, written=1, record_bytes=40)
+    second = SpanOutcome(raw, BLOCK + 1, None, "written", sha256=two, read=3, written=2, quarantined=1, record_bytes=50)
+    settled = settle([leaves(1, second), leaves(0, first)])
     [joined] = rows_of(settled.outcomes)
-    assert joined.sha256 == hashlib.sha256(b"\1" + leaf[0] + leaf[1]).digest()
+    assert joined.sha256 == hashlib.sha256(b"\1" + left + two).digest()
     assert (joined.read, joined.written, joined.quarantined) == (4, 3, 1)
 
 

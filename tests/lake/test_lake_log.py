@@ -17,8 +17,8 @@ from connectors.lake.canonical import LARGEST, canonical
 from connectors.lake.commit import root_of
 from connectors.lake.inputs import LEAVES, read_table
 from connectors.lake.layout import entry_key, leaves_key
-from connectors.lake.merkle import root
 from connectors.lake.signing import from_pem, is_signed, key_id, sign, to_pem
+from connectors.merkle import root
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.text(),
