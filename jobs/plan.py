@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.block_hash import BLOCK
 from connectors.contract import RawObject
 from connectors.lake import BundleParts, Part
 
@@ -165,9 +166,12 @@ def _whole_spans(objects: Sequence[RawObject], again: pa.Array) -> Iterator[Span
 
 
 def ranges(raw: RawObject, size: int) -> Iterator[Span]:
-    """An object in equal ranges of at most `size` bytes; the last one is open."""
-    count = -(-raw.size // size)
-    edges = [raw.size * k // count for k in range(count)]
+    """An object in equal ranges of at most `size` bytes; the last one is open. Those that are not smaller than a block
+    that is hashed begin with one, so that their task hashes what it reads of them itself."""
+    unit = BLOCK if size >= BLOCK else 1
+    units = -(-raw.size // unit)
+    count = -(-units // (size // unit))
+    edges = [units * k // count * unit for k in range(count)]
     for start, end in zip(edges, [*edges[1:], None], strict=True):
         yield Span(raw, start, end)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from connectors.block_hash import BLOCK
 from connectors.contract import RawObject
 from connectors.lake import Part
-from jobs.plan import LARGEST_BUNDLE, SMALL_BUNDLE, Bundle, Span, as_table, bundle_size, bundles, sort
+from jobs.plan import LARGEST_BUNDLE, SMALL_BUNDLE, Bundle, Span, as_table, bundle_size, bundles, ranges, sort
 
 
 def raw(name: str, size: int, etag: str = "e") -> RawObject:
@@ -41,6 +43,20 @@ def test_an_object_over_the_size_is_cut_into_ranges_that_cover_it() -> None:
         (3, "big", 166, None),
         (4, "b/z", 0, None),
     ]
+
+
+@pytest.mark.parametrize("size", [BLOCK, BLOCK + 1, 3 * BLOCK - 1, 16 << 20, 15_435_229])
+@pytest.mark.parametrize("blocks", [17, 256, 4711])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_ranges_begin_where_blocks_that_are_hashed_do(size: int, blocks: int, more: int) -> None:
+    spans = list(ranges(raw("big", blocks * BLOCK + more), size))
+    edges = [s.start for s in spans] + [blocks * BLOCK + more]
+    lengths = np.diff(edges)
+    assert all(start % BLOCK == 0 for start in edges[:-1])
+    assert [s.end for s in spans] == [*edges[1:-1], None]
+    assert 0 < lengths.min() <= lengths.max() <= size
+    assert lengths[:-1].max(initial=0) - lengths[:-1].min(initial=size) <= BLOCK
+    assert len(spans) <= -(-(blocks + 1) * BLOCK // (size - size % BLOCK))
 
 
 def test_a_range_is_alone_in_its_bundle() -> None:
