@@ -73,7 +73,11 @@ def all_differ(spans: Spans) -> bool:
 def whole_words(data: Bytes) -> Bytes:
     """The bytes, with zeros behind them if they are fewer than two words: a short value is read as the word that
     begins with it or, where that would end behind the data, as the one that ends with it."""
-    return data if data.size >= 2 * _WORD else to_read(np.pad(data, (0, 2 * _WORD - data.size)))
+    if data.size >= 2 * _WORD:
+        return data
+    padded = np.zeros(2 * _WORD, np.uint8)
+    padded[: data.size] = data
+    return to_read(padded)
 
 
 def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
