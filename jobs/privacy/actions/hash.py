@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.contract import Category
 from connectors.kernels.spans import text_array, validity
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Action, Rows, is_bytes, is_number, is_text
@@ -37,6 +38,8 @@ class Hash(Action):
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
         key = rows.keys.subkey("hash", domains.of(rows.category).domain, SUBKEY_BYTES)
         if is_bytes(values.type):
+            if rows.category == Category.RECORD_DIGEST:  # hardly a record comes twice
+                return _binary(key, values)
             return over_distinct(values, lambda distinct: _binary(key, distinct))
         text = values if is_text(values.type) else pc.cast(values, pa.string())
         return pseudonyms(text, rows, self.name, lambda distinct: _text(key, distinct))
@@ -46,12 +49,13 @@ class Hash(Action):
 
 
 def _binary(key: bytes, values: pa.Array) -> pa.Array:
-    valid = validity(values)
     digests = hmac_column(key, values)[:, :BINARY_BYTES]
-    if values.null_count:
-        digests = digests[valid]
+    if not values.null_count:
+        at = np.arange(len(values) + 1) * BINARY_BYTES
+        return text_array(at, digests.reshape(-1), None, large=False, binary=True)
+    valid = validity(values)
     at = np.append(0, np.cumsum(valid)).astype(np.int64) * BINARY_BYTES
-    return text_array(at, digests.reshape(-1), valid, large=False, binary=True)
+    return text_array(at, digests[valid].reshape(-1), valid, large=False, binary=True)
 
 
 def _text(key: bytes, values: pa.Array) -> pa.Array:
