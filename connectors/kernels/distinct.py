@@ -18,7 +18,8 @@ class Distinct:
     """A column of text or bytes as its distinct values and which of them each row holds.
 
     values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
-    codes is None, and values are the column as it stands. differ: it is sure that no value stands among them twice.
+    codes is None, and values are the column as it stands. differ: it is sure that no value stands among them twice, or
+    without codes, that nearly every value is another.
     """
 
     values: pa.Array
@@ -36,8 +37,10 @@ class Distinct:
     def mapped(self, made: pa.Array) -> Distinct:
         """The distinct values of the column that has made[i] where this one has values[i]."""
         several = distinct(made)
-        if self.codes is None or several.codes is None or len(several.values) == len(made):
-            return Distinct(made, self.codes, several.differ)
+        if self.codes is None:
+            return Distinct(made, None, several.codes is None)
+        if several.codes is None or len(several.values) == len(made):
+            return Distinct(made, self.codes, several.codes is not None)
         return Distinct(several.values, picked(np.append(several.codes, np.int32(-1)), self.codes), differ=True)
 
     def places(self) -> Codes:
@@ -61,7 +64,7 @@ def distinct(values: pa.Array) -> Distinct:
     spans = spans_of(values)
     found = codes_of(spans)
     if found is None:
-        return Distinct(values, None)
+        return Distinct(values, None, differ=True)
     codes, rows = found
     if len(rows) == 1:
         return Distinct(values.slice(rows[0], 1), codes, differ=True)
@@ -100,7 +103,7 @@ class Told:
     def note(self, column: pa.Array, told: Distinct) -> None:
         """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
         that no others stand before in the order of the rows."""
-        if told.codes is not None:
+        if told.codes is not None or told.differ:
             self._known[place_of(column)] = column, told
 
     def distinct(self, column: pa.Array) -> Distinct:

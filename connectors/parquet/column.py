@@ -200,7 +200,9 @@ def _dictionary(
     levels: _Levels, values: pa.Array, spans: Spans, *, prefix: bool, told: Distinct | None = None
 ) -> _Dictionary | None:
     """The dictionary of a column, None where it would save too little."""
-    if told is not None and told.codes is not None:
+    if told is not None:
+        if told.codes is None:
+            return None
         source, several, codes, rows = told.values, spans_of(told.values), told.codes, np.arange(len(told.values))
     else:
         found = codes_of(spans)

@@ -113,15 +113,13 @@ class Shared:
         """The distinct values of a column."""
         return self.once("distinct", [values], lambda: self._told.distinct(values))
 
-    def alike(self, purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
-        """The column of what `make` makes of the distinct values, once for each purpose and equal columns."""
+    def alike(self, purpose: Hashable, values: Distinct, make: Callable[[Distinct], Distinct]) -> pa.Array:
+        """The column that `make` makes of another, once for each purpose and equal columns."""
         before = self._alike.setdefault(purpose, [])
         for others, made in before:
             if others.equals(values):
                 return made
-        several = make(values.values)
-        column = values.column(several)
-        self._told.note(column, Distinct(several, values.codes))
+        column = self._told.column(make(values))
         before.append((values, column))
         return column
 

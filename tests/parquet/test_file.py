@@ -209,6 +209,15 @@ def test_what_is_told_is_not_asked_of_the_column_again(monkeypatch: pytest.Monke
     assert told.of(column) is None
 
 
+def test_a_column_that_is_known_to_hardly_repeat_is_not_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    column, told = pa.array([str(n) for n in range(20_000)]), Told()
+    table = pa.table({"x": column})
+    otherwise = written(table)
+    told.distinct(column)
+    monkeypatch.setattr("connectors.parquet.column.codes_of", lambda spans: pytest.fail("asked again"))
+    assert written(table, shelf=Shelf(told)) == otherwise
+
+
 def test_a_shelf_that_is_full_lets_go_what_was_not_taken_for_longest() -> None:
     arrays = [pa.array(np.arange(k, k + 5000)) for k in range(3)]
     shelf = Shelf(held_bytes=110_000)

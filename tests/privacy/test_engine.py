@@ -15,8 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from connectors.contract import LINEAGE, Category, Column, TableSpec
 from connectors.errors import ConfigError
-from connectors.kernels.distinct import Told, distinct
+from connectors.kernels.distinct import Distinct, Told, distinct
 from jobs.privacy import engine, policy
+from jobs.privacy.actions import Action, Rows
+from jobs.privacy.actions.hash import Hash
+from jobs.privacy.actions.token import Token
 
 DEIDENTIFYING = [n for n in policy.names() if policy.load(n).zone is policy.Zone.DEIDENTIFIED]
 
@@ -215,6 +218,12 @@ def test_what_follows_from_shared_arrays_alone_is_made_once() -> None:
     assert made == [2, 1, 2]
 
 
+def rows(shared: engine.Shared) -> Rows:
+    """What an action may know of order numbers."""
+    more = {"distinct": shared.distinct, "alike": shared.alike, "once": shared.once}
+    return Rows(keys=made_up.keyring(), category="order_id", days=lambda most: pytest.fail("no dates"), **more)
+
+
 def test_an_array_is_kept_while_what_was_made_of_it_is() -> None:
     shared = engine.Shared()
     results = [shared.once("text", [a], a.to_pylist) for a in (pa.array([str(n)] * 99) for n in range(50))]
@@ -230,12 +239,37 @@ def test_a_column_that_the_reader_knows_is_not_told_apart_again(monkeypatch: pyt
     assert engine.Shared(told).distinct(column) is known
 
 
+@pytest.mark.parametrize("action", [Token(), Hash()])
+@pytest.mark.parametrize("sent", ["A", "a", "A "])
+def test_pseudonyms_of_values_of_one_form_each_are_not_told_apart(
+    sent: str, action: Action, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, column = Told(), pa.array(["A", sent, None, "B"] * 9)
+    shared = engine.Shared(told)
+    found = action.apply(column, rows(shared))
+    if sent == "A":
+        monkeypatch.setattr("connectors.kernels.distinct.all_differ", lambda spans: pytest.fail("asked again"))
+    known = told.of(found)
+    assert (known is None) == (sent != "A")
+    assert known is None or (known.values.equals(distinct(found).values) and known.differ)
+
+
+def test_pseudonyms_that_hardly_repeat_are_known_to() -> None:
+    told, numbers = Told(), [str(n) for n in range(50_000)]
+    shared = engine.Shared(told)
+    made = Token().apply(pa.array(numbers), rows(shared))
+    assert told.of(made) == Distinct(made, None, differ=True)
+    twice = Token().apply(pa.array([each for n in numbers[:25_000] for each in (f"a{n}", f"A{n}")]), rows(shared))
+    assert told.of(twice) is None
+    assert distinct(twice).codes is not None
+
+
 def test_equal_columns_are_worked_on_once_for_a_purpose() -> None:
     shared, worked_on = engine.Shared(), []
 
-    def make(values: pa.Array) -> pa.Array:
-        worked_on.append(values.to_pylist())
-        return pa.array([f"<{value}>" for value in values.to_pylist()])
+    def make(several: Distinct) -> Distinct:
+        worked_on.append(several.values.to_pylist())
+        return Distinct(pa.array([f"<{value}>" for value in several.values.to_pylist()]), several.codes)
 
     columns = [pa.array(["a", "b"]), pa.array(["a", "b"]), pa.array(["a", "c"]), pa.array(["a"])]
     made = [shared.alike("token", distinct(column), make).to_pylist() for column in columns]

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from connectors.kernels.distinct import Distinct, distinct
 from jobs.privacy.keys import Keyring
 
-Alike = Callable[[Hashable, Distinct, Callable[[pa.Array], pa.Array]], pa.Array]
-"""(purpose, values, make): the column that has what `make` makes of each distinct value, which may have been made of
-equal values for the same purpose before."""
+Alike = Callable[[Hashable, Distinct, Callable[[Distinct], Distinct]], pa.Array]
+"""(purpose, values, make): the column that `make` makes of another, which may have been made of an equal one before for
+the same purpose."""
 
 
 Once = Callable[[Hashable, Sequence[pa.Array], Callable[[], Any]], Any]
@@ -28,9 +28,10 @@ def every_time(purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[],
     return make()
 
 
-def each(purpose: Hashable, values: Distinct, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def each(purpose: Hashable, values: Distinct, make: Callable[[Distinct], Distinct]) -> pa.Array:
     """An Alike that remembers nothing."""
-    return values.column(make(values.values))
+    made = make(values)
+    return made.column(made.values)
 
 
 @dataclass(frozen=True)

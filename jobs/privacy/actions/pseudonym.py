@@ -16,13 +16,15 @@ from jobs.privacy.actions.base import Rows
 def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """What `make` gives for each distinct value, as text of the same type. An explicit null is no value and stays.
 
-    make: of an action and the domain of the rows' category. The columns that hold a patient's key are often equal.
+    make: of an action and the domain of the rows' category; it gives no two values the same. The columns that hold a
+    patient's key are often equal.
     """
     facts = domains.of(rows.category)
     purpose: Hashable = (action, facts.domain, facts.normalised)
 
-    def of_each(values: pa.Array) -> pa.Array:
-        return make(normalise(values) if facts.normalised else values)
+    def of_each(several: Distinct) -> Distinct:
+        forms = normalise(several.values) if facts.normalised else several.values
+        return Distinct(make(forms), several.codes, several.differ and forms is several.values)
 
     made = rows.alike(purpose, _subject(text, rows), of_each)
     made = made if made.type == text.type else made.cast(text.type)
