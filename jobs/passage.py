@@ -137,7 +137,9 @@ class Passage:
     def _released(self, tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table]:
         if self._policy is None or self._keys is None:
             return tables
-        return deidentify_tables(tables, self._connector, self._policy, self._keys, self._told)
+        # What was written before is compared with the text of columns.
+        encoded = self._written is None
+        return deidentify_tables(tables, self._connector, self._policy, self._keys, self._told, encoded=encoded)
 
     def _quarantine(self, rejects: pa.Table) -> None:
         if self._reopened is not None and rejects.num_rows:

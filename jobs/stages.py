@@ -42,11 +42,18 @@ def validate(
 
 
 def deidentify_tables(
-    tables: Mapping[str, pa.Table], connector: Connector, policy: Policy, keys: Keyring, told: Told | None = None
+    tables: Mapping[str, pa.Table],
+    connector: Connector,
+    policy: Policy,
+    keys: Keyring,
+    told: Told | None = None,
+    *,
+    encoded: bool = False,
 ) -> dict[str, pa.Table]:
-    """Every table that the policy lets out, in the schema it lets out. told: knows of columns, gets to know more."""
+    """Every table that the policy lets out, in the schema it lets out. told: knows of columns, gets to know more.
+    encoded: pseudonyms that repeat are dictionaries of Arrow."""
     written = {}
-    shared = Shared(told)
+    shared = Shared(told, encoded=encoded)
     for name, table in tables.items():
         spec = connector.tables[name]
         if deidentified_spec(spec, policy) is not None:

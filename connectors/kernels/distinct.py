@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.kernels.gather import picked
 from connectors.kernels.interning import Codes, Integers, all_differ, codes_of, codes_of_numbers, gathered, in_order
-from connectors.kernels.spans import place_of, spans_of, validity
+from connectors.kernels.spans import BUFFERS, bitmap, place_of, spans_of, validity
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,22 @@ class Distinct:
         if made.null_count or not has_spans(made.type):
             return made.take(pa.array(self.codes, mask=self.codes < 0))
         return gathered(spans_of(made), self.codes, made.type)
+
+    def encoded(self) -> pa.Array:
+        """The column as a dictionary of Arrow, which takes no copy of any value; as it stands where it has no codes."""
+        if self.codes is None:
+            return self.values
+        kind = pa.dictionary(pa.int32(), self.values.type)
+        buffers = [bitmap(self.codes >= 0), pa.py_buffer(self.codes)]
+        return pa.DictionaryArray.from_buffers(kind, len(self.codes), buffers, self.values)
+
+    def sliced(self, begin: int, count: int) -> Distinct | None:
+        """Some of the rows, if no value stands among the distinct ones twice; None where that is not known without a
+        look at the values, or where the rows are none of the column's."""
+        if self.codes is None or begin < 0 or begin + count > len(self.codes):
+            return None
+        told = spread(self.values, self.codes[begin : begin + count])
+        return None if told.codes is None else Distinct(told.values, told.codes, differ=True)
 
     def mapped(self, made: pa.Array) -> Distinct:
         """The distinct values of the column that has made[i] where this one has values[i]."""
@@ -71,6 +87,11 @@ def distinct(values: pa.Array) -> Distinct:
     return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes, differ=True)
 
 
+def written_out(column: pa.Array) -> pa.Array:
+    """The same column, no dictionary of Arrow."""
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
 def spread(names: pa.StringArray, codes: Codes) -> Distinct:
     """The column whose row i holds names[codes[i]], null for -1. No name is null, and best none stands twice."""
     ordered, rows, worth = in_order(codes, len(names))
@@ -99,12 +120,14 @@ class Told:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, tuple[pa.Array, Distinct]] = {}
+        self._buffers: dict[Hashable, tuple[pa.Array, Distinct]] = {}
 
     def note(self, column: pa.Array, told: Distinct) -> None:
         """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
         that no others stand before in the order of the rows."""
         if told.codes is not None or told.differ:
-            self._known[place_of(column)] = column, told
+            place = place_of(column)
+            self._known[place] = self._buffers[place[BUFFERS]] = column, told
 
     def distinct(self, column: pa.Array) -> Distinct:
         """The distinct values of a column, which is known from now on."""
@@ -114,28 +137,33 @@ class Told:
             self.note(column, told)
         return told
 
-    def column(self, told: Distinct) -> pa.Array:
-        """The column that holds distinct values so, which is known from now on."""
-        column = told.column(told.values)
+    def column(self, told: Distinct, *, encoded: bool = False) -> pa.Array:
+        """The column that holds distinct values so, which is known from now on. encoded: as a dictionary of Arrow."""
+        column = told.encoded() if encoded else told.column(told.values)
         self.note(column, told)
         return column
 
     def of(self, column: pa.Array) -> Distinct | None:
-        """The same with each value once; None where it is not known."""
-        found = self._known.get(place_of(column))
+        """The same with each value once; None where it is not known. Of a column that is known its slices are, too."""
+        place = place_of(column)
+        found = self._known.get(place) or self._buffers.get(place[BUFFERS])
         if found is None:
             return None
-        _, told = found
-        sure = told.differ or (not told.values.null_count and all_differ(spans_of(told.values)))
-        return told if sure else None
+        whole, told = found
+        if not told.differ and (told.values.null_count or not all_differ(spans_of(told.values))):
+            return None
+        begin = column.offset - whole.offset
+        return told if (begin, len(column)) == (0, len(whole)) else told.sliced(begin, len(column))
 
     def learn(self, others: Told) -> None:
         """Gets to know what others know."""
         self._known.update(others._known)
+        self._buffers.update(others._buffers)
 
     def forget(self) -> None:
         """Lets go of all columns."""
         self._known.clear()
+        self._buffers.clear()
 
 
 def has_spans(kind: pa.DataType) -> bool:

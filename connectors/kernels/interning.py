@@ -19,7 +19,7 @@ Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Words = npt.NDArray[np.uint64]
 
 MOSTLY_DISTINCT = 0.9
-_NEVER = 2.0
+NEVER = 2.0
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY, _ONE, _HALF, _CODE = np.uint64(0), np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 _ROOM = 1 << 10
@@ -40,7 +40,7 @@ def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     run_of, begins = _runs(data, spans.starts, spans.ends, spans.valid)
     if begins.size:
         of_runs = (to_read(each[begins]) for each in (spans.starts, spans.ends, spans.valid))
-        codes, rows, _ = _intern(data, *of_runs, _NEVER)
+        codes, rows, _ = _intern(data, *of_runs, NEVER)
         return codes[run_of], begins[rows]
     intern = intern_short if spans.lengths.max(initial=0) <= LONGEST_SHORT else _intern
     codes, rows, worth = intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
@@ -52,16 +52,16 @@ def codes_of_numbers(numbers: Integers) -> tuple[Codes, Integers]:
     end = _WORD * numbers.size
     bounds = to_read(np.arange(0, end + 1, _WORD, dtype=np.int32 if end <= LONGEST else np.int64))
     data, valid = whole_words(to_read(numbers.view(np.uint8))), to_read(np.ones(numbers.size, np.bool_))
-    codes, rows, _ = _intern(data, bounds[:-1], bounds[1:], valid, _NEVER)
+    codes, rows, _ = _intern(data, bounds[:-1], bounds[1:], valid, NEVER)
     return codes, rows
 
 
-def in_order(codes: Codes, count: int) -> tuple[Codes, Codes, bool]:
+def in_order(codes: Codes, count: int, limit: float = MOSTLY_DISTINCT) -> tuple[Codes, Codes, bool]:
     """Codes below `count`, -1 for null, numbered by order of appearance: int32[n]; which code each number was; and
-    whether they repeat enough for `codes_of` to be worth while."""
+    whether they repeat enough for `codes_of` to be worth while, or for another limit."""
     number = np.full(count, -1, np.int32)
     ordered, was = np.empty(codes.size, np.int32), np.empty(count, np.int32)
-    found = _in_order(codes, number, ordered, was, MOSTLY_DISTINCT)
+    found = _in_order(codes, number, ordered, was, limit)
     return ordered, was[:found], found >= 0
 
 
@@ -73,16 +73,12 @@ def all_differ(spans: Spans) -> bool:
 def whole_words(data: Bytes) -> Bytes:
     """The bytes, with zeros behind them if they are fewer than two words: a short value is read as the word that
     begins with it or, where that would end behind the data, as the one that ends with it."""
-    if data.size >= 2 * _WORD:
-        return data
-    padded = np.zeros(2 * _WORD, np.uint8)
-    padded[: data.size] = data
-    return to_read(padded)
+    return data if data.size >= 2 * _WORD else to_read(np.append(data, np.zeros(2 * _WORD - data.size, np.uint8)))
 
 
 def gathered(spans: Spans, codes: Codes, kind: pa.DataType) -> pa.Array:
     """The array whose row i holds value codes[i] of the spans; null for -1."""
-    total, missing = _measured(spans.lengths, codes)
+    total, missing = measured(spans.lengths, codes)
     large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     at: Offsets = np.empty(codes.size + 1, np.int32)
@@ -366,7 +362,7 @@ def _intern_group(
 
 
 @njit(cache=True, nogil=True)
-def _measured(lengths: Integers, codes: Codes) -> tuple[np.int64, bool]:
+def measured(lengths: Integers, codes: Codes) -> tuple[np.int64, bool]:
     """How many bytes the values of all rows have, and whether any row has none."""
     total, least, present = np.int64(0), np.int32(0), np.int64(0)
     if lengths.size and lengths.min() == lengths.max():

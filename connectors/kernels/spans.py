@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -127,10 +127,15 @@ def number_array(
     )
 
 
-def place_of(values: pa.Array) -> Hashable:
-    """Where the values of an array lie in memory; of lists, those of their elements too. While it is kept, no other
-    values lie there."""
-    return (values.offset, len(values), *(None if b is None else b.address for b in values.buffers()))
+BUFFERS: Final = slice(2, None)
+"""Of a place, what slices of an array have in common."""
+
+
+def place_of(values: pa.Array) -> tuple[Hashable, ...]:
+    """Where the values of an array lie in memory; of lists, those of their elements too, and of dictionaries their
+    values. While it is kept, no other values lie there."""
+    place = (values.offset, len(values), *(None if b is None else b.address for b in values.buffers()))
+    return (*place, place_of(values.dictionary)) if isinstance(values, pa.DictionaryArray) else place
 
 
 def only_where(values: pa.Array, kept: npt.NDArray[np.bool_]) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -84,9 +85,10 @@ class PartWriter:
     def write(self, table: pa.Table) -> None:
         """Take rows; columns are chosen by name and cast to the schema. Raises ConfigError (PART_SCHEMA) if they do
         not fit."""
-        rows = conform(table, self._schema)
+        dictionaries = _dictionaries(table.schema)
+        rows = table if _written_out(table.schema, dictionaries).equals(self._schema) else conform(table, self._schema)
         self._pending.append(rows)
-        self._held += _at_most(rows)
+        self._held += _at_most(rows, dictionaries if rows is table else ())
         # A row group cannot be full before one of these is: its limits count rows, and bytes of values alone.
         if self._held >= GROUP_BYTES or sum(held.num_rows for held in self._pending) >= GROUP_ROWS:
             self._write_groups(last=False)
@@ -100,13 +102,15 @@ class PartWriter:
     def _write_groups(self, *, last: bool) -> None:
         if not self._pending:
             return
-        held = self._pending[0] if len(self._pending) == 1 else pa.concat_tables(self._pending)
+        held = self._pending[0]
+        if len(self._pending) > 1 or self._held >= GROUP_BYTES:
+            held = pa.concat_tables(conform(rows, self._schema) for rows in self._pending)
         while 0 < (rows := group_rows(held, self._held, last=last)) < held.num_rows:
             self._write_group(held.slice(0, rows))
             held = held.slice(rows)
         if rows:
             self._write_group(held)
-        self._pending, self._held = ([], 0) if rows else ([held], _at_most(held))
+        self._pending, self._held = ([], 0) if rows else ([held], _at_most(held, _dictionaries(held.schema)))
 
     def _write_group(self, group: pa.Table) -> None:
         if self._file is None:
@@ -130,11 +134,9 @@ class PartWriter:
 @lru_cache(maxsize=256)
 def plain(schema: pa.Schema) -> pa.Schema:
     """The schema without metadata, dictionary types as the types of their values."""
-    fields = []
-    for field in schema:
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        fields.append(pa.field(field.name, kind, field.nullable))
-    return pa.schema(fields)
+    return pa.schema(
+        [pa.field(field.name, field.type, field.nullable) for field in _written_out(schema, _dictionaries(schema))]
+    )
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -148,6 +150,19 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
         raise ConfigError("PART_SCHEMA", "rows have other types than their table") from None
+
+
+def _dictionaries(schema: pa.Schema) -> list[int]:
+    """The places of the columns that are dictionaries of Arrow."""
+    return [place for place, kind in enumerate(schema.types) if pa.types.is_dictionary(kind)]
+
+
+def _written_out(schema: pa.Schema, dictionaries: Iterable[int]) -> pa.Schema:
+    """The schema with the types of their values in place of some dictionaries."""
+    for place in dictionaries:
+        field = schema.field(place)
+        schema = schema.set(place, field.with_type(field.type.value_type))
+    return schema
 
 
 def group_rows(table: pa.Table, at_most: int, *, last: bool) -> int:
@@ -170,11 +185,15 @@ def group_rows(table: pa.Table, at_most: int, *, last: bool) -> int:
     return full if full <= head.num_rows else (head.num_rows if enough else 0)
 
 
-def _at_most(table: pa.Table) -> int:
-    """Bytes that rows take in memory; where whole buffers take less than a row group, those of the buffers, which are
+def _at_most(table: pa.Table, dictionaries: Iterable[int]) -> int:
+    """Bytes that no rows exceed with their text and binary values: those that they take in memory, and of dictionaries
+    as if each value was the longest. Where whole buffers take less than a row group, those of the buffers, which are
     summed in no time."""
-    whole = int(table.get_total_buffer_size())
-    return whole if whole < GROUP_BYTES else int(table.nbytes)
+    whole, longest = int(table.get_total_buffer_size()), 0
+    for place in dictionaries:
+        for chunk in table.column(place).chunks:
+            longest += len(chunk) * int(_sizes(chunk.dictionary).max(initial=0))
+    return longest + (whole if whole < GROUP_BYTES else int(table.nbytes))
 
 
 def _offsets(array: pa.Array) -> Sizes | None:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.kernels.distinct import Distinct
-from connectors.kernels.interning import codes_of
+from connectors.kernels.distinct import Distinct, written_out
+from connectors.kernels.interning import Codes, codes_of, measured
 from connectors.kernels.spans import Spans, spans_of, spans_of_width, to_read, validity
 from connectors.parquet import format as parquet
 from connectors.parquet import packing, thrift
@@ -98,11 +98,13 @@ class _Body(NamedTuple):
 def pages_of(
     array: pa.Array, *, compressible: bool = True, bounded: bool = False, told: Distinct | None = None
 ) -> Pages:
-    """The pages of a column of any type that `format.kind_of` knows, or of lists of one.
+    """The pages of a column of any type that `format.kind_of` knows, of lists of one, or of a dictionary of Arrow.
 
     compressible: zstd is tried, unless the type speaks against it. bounded: the least and the greatest value are told
     of text too. told: the distinct values of the column, if somebody knows.
     """
+    if isinstance(array, pa.DictionaryArray) and (told is None or not _is_text(told.values.type)):
+        array, told = written_out(array), None
     if array.null_count == len(array):
         return without_values(len(array), pa.types.is_list(array.type))
     levels, values = _flattened(array)
@@ -123,6 +125,8 @@ def _flattened(array: pa.Array) -> tuple[_Levels, pa.Array]:
 
 
 def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | None) -> _Body:
+    if isinstance(values, pa.DictionaryArray):
+        return _text(levels, values, repeats=True, bounded=bounded, told=told)
     kind = values.type
     if not levels.values:
         return _Body(parquet.PLAIN, _one_page(levels, b""))
@@ -132,8 +136,11 @@ def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | Non
         return _whole_numbers(levels, values)
     if pa.types.is_floating(kind):
         return _fractions(levels, values)
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return _text(levels, values, repeats=text, bounded=bounded, told=told)
+    return _text(levels, values, repeats=_is_text(kind), bounded=bounded, told=told)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _booleans(levels: _Levels, values: pa.Array) -> _Body:
@@ -154,12 +161,13 @@ def _whole_numbers(levels: _Levels, values: pa.Array) -> _Body:
 
 def _text(levels: _Levels, values: pa.Array, *, repeats: bool, bounded: bool, told: Distinct | None) -> _Body:
     """Text or bytes, through a dictionary where they repeat, if `repeats`."""
-    spans = spans_of(values)
-    found = _dictionary(levels, values, spans, prefix=True, told=told) if repeats else None
+    several = None if not repeats else _told_apart(values, spans_of(values)) if told is None else _as_told(told)
+    found = None if several is None else _dictionary(levels, several, prefix=_PREFIX)
     if found is None:
+        values = written_out(values)
         bounds = _extremes(values) if bounded else None
-        return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans)), bounds=bounds)
-    bounds = _extremes(found.source.take(pa.array(found.rows))) if bounded else None
+        return _Body(parquet.LENGTHS, tuple(_length_pages(levels, spans_of(values))), bounds=bounds)
+    bounds = _extremes(found.several.source.take(pa.array(found.several.rows))) if bounded else None
     return _by_dictionary(levels, found, bounds)
 
 
@@ -173,51 +181,64 @@ def _fractions(levels: _Levels, values: pa.DoubleArray) -> _Body:
     """Fractions, through a dictionary where they repeat."""
     numbers = _present(values, np.dtype("<f8"))
     bounds = _bounds(numbers)
-    found = _dictionary(levels, values, spans_of_width(values, 8), prefix=False)
+    several = _told_apart(values, spans_of_width(values, 8))
+    found = None if several is None else _dictionary(levels, several, prefix=0)
     if found is not None:
         return _by_dictionary(levels, found, bounds)
     return _Body(parquet.PLAIN, _one_page(levels, numbers.tobytes()), bounds=bounds)
 
 
-class _Dictionary(NamedTuple):
-    """The distinct values of a column in order of appearance: those of some rows of an array.
+class _Several(NamedTuple):
+    """The distinct values of a column in order of appearance: those of some rows of an array. spans: of the array.
 
-    plain: their bytes, as the dictionary's page tells them. indices: which of them each value is, as a page tells it.
+    codes: int32 per slot of the column, which of them it holds, -1 for null.
     """
 
     source: pa.Array
+    spans: Spans
     rows: Integers
+    codes: Codes
+
+
+def _told_apart(values: pa.Array, spans: Spans) -> _Several | None:
+    """The distinct values of a column; None where it hardly repeats any."""
+    found = codes_of(spans)
+    return None if found is None else _Several(values, spans, found[1], found[0])
+
+
+def _as_told(told: Distinct) -> _Several | None:
+    if told.codes is None:
+        return None
+    return _Several(told.values, spans_of(told.values), np.arange(len(told.values)), told.codes)
+
+
+class _Dictionary(NamedTuple):
+    """The dictionary of a column. plain: its values' bytes, as its page tells them. indices: which of them each value
+    is, as a page tells it."""
+
+    several: _Several
     plain: Buffer
     indices: bytes
 
 
 def _by_dictionary(levels: _Levels, found: _Dictionary, bounds: Bounds | None) -> _Body:
-    dictionary = _Page(len(found.rows), (found.plain,))
+    dictionary = _Page(len(found.several.rows), (found.plain,))
     return _Body(parquet.DICTIONARY, _one_page(levels, found.indices), dictionary, bounds)
 
 
-def _dictionary(
-    levels: _Levels, values: pa.Array, spans: Spans, *, prefix: bool, told: Distinct | None = None
-) -> _Dictionary | None:
-    """The dictionary of a column, None where it would save too little."""
-    if told is not None:
-        if told.codes is None:
-            return None
-        source, several, codes, rows = told.values, spans_of(told.values), told.codes, np.arange(len(told.values))
-    else:
-        found = codes_of(spans)
-        if found is None:
-            return None
-        source, several, (codes, rows) = values, spans, found
-    plain, count = _plain(several, rows, prefix=prefix), levels.values
+def _dictionary(levels: _Levels, several: _Several, *, prefix: int) -> _Dictionary | None:
+    """The dictionary of a column, None where it would save too little. prefix: bytes before each value."""
+    rows, codes, count = several.rows, several.codes, levels.values
+    plain = _plain(several.spans, rows, prefix=prefix > 0)
     if len(rows) == 1 and count == len(codes):
-        return _Dictionary(source, rows, plain, b"\1" + thrift.varint(count << 1) + b"\0")
+        return _Dictionary(several, plain, b"\1" + thrift.varint(count << 1) + b"\0")
     width = max(int(len(rows) - 1).bit_length(), 1)
-    otherwise = _total(levels, spans) + (_PREFIX if prefix else 0) * count
-    if len(plain) + width * count // 8 > _REPEATING * otherwise:
+    size, sizes = len(plain) + width * count // 8, several.spans.lengths[rows]
+    saves_at_least = size <= _REPEATING * (int(sizes.min()) + prefix) * count
+    if not saves_at_least and size > _REPEATING * (int(measured(sizes, codes)[0]) + prefix * count):
         return None
-    indices = bytes([width]) + _runs(codes if count == len(codes) else codes[spans.valid], width)
-    return _Dictionary(source, rows, plain, indices)
+    indices = bytes([width]) + _runs(codes if count == len(codes) else codes[codes >= 0], width)
+    return _Dictionary(several, plain, indices)
 
 
 def _length_pages(levels: _Levels, spans: Spans) -> Iterator[_Page]:
@@ -254,13 +275,6 @@ def _end_to_end(spans: Spans, rows: Integers, size: int) -> Buffer:
 def _plain(spans: Spans, rows: Integers, *, prefix: bool) -> Buffer:
     values: npt.NDArray[np.uint8] = packing.plain(spans.data, spans.starts, spans.ends, rows, prefix)
     return values.data
-
-
-def _total(levels: _Levels, spans: Spans) -> int:
-    """Bytes of all values."""
-    if levels.values < len(spans):
-        return int(spans.lengths.sum())
-    return int(spans.ends[-1]) - int(spans.starts[0])
 
 
 def _assembled(levels: _Levels, body: _Body, compressible: bool) -> Pages:

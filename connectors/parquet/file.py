@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from connectors.kernels.distinct import Told
+from connectors.kernels.distinct import Told, written_out
 from connectors.kernels.spans import place_of
 from connectors.parquet import format as parquet
 from connectors.parquet.column import pages_of, without_values
@@ -47,7 +47,7 @@ class Shelf:
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key][1]
-        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(map(written_out, column.chunks))
         pages = pages_of(array, compressible=not as_it_stands, bounded=bounded, told=self._told.of(array))
         self._keep(key, column, pages)
         return pages

@@ -88,9 +88,11 @@ class Shared:
     An array is known by where its values lie in memory, and is kept, so that nothing else comes to lie there.
     """
 
-    def __init__(self, told: Told | None = None) -> None:
-        """told: what is known of columns; gets to know of those that are made of distinct values."""
+    def __init__(self, told: Told | None = None, *, encoded: bool = False) -> None:
+        """told: what is known of columns; gets to know of those that are made of distinct values. encoded: those are
+        dictionaries of Arrow, so that no value is written out for each row."""
         self._told = told or Told()
+        self._encoded = encoded
         self._made: dict[tuple[Hashable, ...], tuple[Any, Sequence[pa.Array]]] = {}
         self._alike: dict[Hashable, list[tuple[Distinct, pa.Array]]] = {}
         self._nulls: dict[tuple[str, int], pa.Array] = {}
@@ -119,7 +121,7 @@ class Shared:
         for others, made in before:
             if others.equals(values):
                 return made
-        column = self._told.column(make(values))
+        column = self._told.column(make(values), encoded=self._encoded)
         before.append((values, column))
         return column
 
@@ -129,7 +131,8 @@ def deidentify(
 ) -> pa.Table:
     """The table under the policy, in exactly the schema that `deidentified_spec` gives.
 
-    shared: of the tables of one chunk, under this policy and these keys.
+    shared: of the tables of one chunk, under this policy and these keys. Where it makes dictionaries of Arrow, so does
+    the schema.
     Raises ConfigError if the table is not that of the spec, or is one that the policy's zone does not get.
     """
     if spec.identified_only and policy.zone is not Zone.IDENTIFIED:
@@ -138,8 +141,12 @@ def deidentify(
     treatments = _treatments(spec, policy)
     if not table.num_rows:
         return treatments.empty
-    work = _Table(in_order, treatments, policy, keys, shared or Shared())
-    return pa.Table.from_arrays(work.columns(), schema=treatments.schema)
+    columns = _Table(in_order, treatments, policy, keys, shared or Shared()).columns()
+    schema = treatments.schema
+    for place, made in enumerate(columns):
+        if isinstance(made, pa.DictionaryArray):
+            schema = schema.set(place, schema.field(place).with_type(made.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _in_order(table: pa.Table, spec: TableSpec) -> pa.Table:

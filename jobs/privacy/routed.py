@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.kernels.distinct import Distinct
+from connectors.kernels.distinct import Distinct, written_out
 from jobs.privacy.actions import Action, Rows
 
 
@@ -45,7 +45,7 @@ def treat_rows(
         treated = action.companion(some) if companion else action.apply(some, among)
         if everything:
             return treated
-        parts.append(treated)
+        parts.append(written_out(treated))
         index[mine] = np.arange(total, total + mine.size)
         total += mine.size
     if len(parts) == 1 and (index >= 0).all():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.distinct import Distinct, Told, combinations, distinct, spread
+from connectors.kernels.distinct import Distinct, Told, combinations, distinct, spread, written_out
 from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant, whole_words
 from connectors.kernels.short_values import LONGEST_SHORT, short
 from connectors.kernels.spans import spans_of
@@ -129,6 +129,43 @@ def test_names_are_spread_over_rows_as_if_their_column_was_told_apart(names: lis
     known = told.distinct(made)
     assert known.values.equals(distinct(column).values)
     assert known.places().tolist() == distinct(column).places().tolist()
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(VALUES, max_size=60), st.sampled_from(KINDS), st.integers(0, 60), st.integers(0, 60))
+def test_slices_of_known_columns_are_known(
+    values: list[bytes | None], kind: pa.DataType, begin: int, count: int
+) -> None:
+    told, column = Told(), pa.array([b"first", *values], pa.binary()).cast(kind)[1:]
+    told.distinct(column)
+    encoded = told.column(distinct(column), encoded=True)
+    for whole in (column, encoded):
+        part = whole.slice(begin, count)
+        known, expected = told.of(part), distinct(column.slice(begin, count))
+        assert known is not None
+        assert known.values.equals(expected.values)
+        assert known.places().tolist() == expected.places().tolist()
+        assert written_out(part).equals(column.slice(begin, count))
+
+
+def test_rows_outside_a_known_column_are_not_known() -> None:
+    whole = pa.array(["a", "b", "a", "b", "c"])
+    told, part = Told(), whole[1:3]
+    told.distinct(part)
+    assert [told.of(whole[begin:end]) is None for begin, end in ((0, 3), (1, 4), (0, 5))] == [True] * 3
+    assert told.of(whole[2:3]) is not None
+
+
+def test_dictionaries_of_arrow_that_share_their_codes_lie_in_other_places() -> None:
+    told, codes = Told(), np.array([0, 1, 0], np.int32)
+    one, other = (told.column(Distinct(pa.array(v), codes), encoded=True) for v in (["a", "b"], ["c", "d"]))
+    assert one.buffers()[1].address == other.buffers()[1].address
+    assert [told.distinct(each).values.to_pylist() for each in (one, other)] == [["a", "b"], ["c", "d"]]
+
+
+def test_a_column_that_is_not_told_apart_is_no_dictionary() -> None:
+    column = pa.array([str(n) for n in range(50_000)])
+    assert distinct(column).encoded() is column
 
 
 def test_names_of_which_hardly_one_stands_in_two_rows_are_a_column_as_it_is() -> None:

@@ -21,7 +21,7 @@ KERNELS = {
         "_hashes_differ",
         "_intern_group",
         "_gather",
-        "_measured",
+        "measured",
     ),
     "connectors.kernels.gather": ("_measure_rows", "_copy_rows"),
     "connectors.kernels.sha256_spans": ("_hash",),

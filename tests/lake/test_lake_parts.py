@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ConfigError
+from connectors.kernels.distinct import Told, distinct
 from connectors.lake import PartWriter, parts
+from connectors.parquet.file import Shelf
 from connectors.storage import open_store
 
 SCHEMA = pa.schema(
@@ -52,14 +54,34 @@ def test_parts_do_not_depend_on_how_rows_were_handed_in(tmp_path_factory, cuts, 
     whole = table(400)
     edges = [0, *sorted(cuts), 400]
     slices = [whole.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    told = Told()
     if encoded:
-        column = whole.schema.get_field_index("text")
-        slices = [s.set_column(column, "text", s["text"].dictionary_encode()) for s in slices]
+        for name in ("text", "_object"):
+            column = whole.schema.get_field_index(name)
+            slices = [s.set_column(column, name, told_apart(s[name], told)) for s in slices]
     folder = tmp_path_factory.mktemp("lake")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "GROUP_ROWS", 90)
         patch.setattr(parts, "GROUP_BYTES", 1500)
-        assert written(folder, slices, target_bytes=6000) == written(folder, [whole], target_bytes=6000)
+        expected = written(folder, [whole], target_bytes=6000)
+        assert written(folder, slices, target_bytes=6000, shelf=Shelf(told)) == expected
+        assert written(folder, slices, target_bytes=6000) == expected
+
+
+def told_apart(column: pa.ChunkedArray, told: Told) -> pa.Array:
+    """The column as a dictionary of Arrow that is known."""
+    return told.column(distinct(column.combine_chunks()), encoded=True)
+
+
+@pytest.mark.parametrize("group_bytes", [100, 2_000, 64 << 20])
+def test_the_longest_value_of_a_dictionary_moves_no_row_group(tmp_path, monkeypatch, group_bytes):
+    monkeypatch.setattr(parts, "GROUP_BYTES", group_bytes)
+    rows = table(400)
+    text = pa.array(["long" * 100 if n == 399 else f"{n % 3}" for n in range(400)])
+    plain = rows.set_column(0, "text", text)
+    assert written(tmp_path, [rows.set_column(0, "text", told_apart(plain["text"], Told()))]) == written(
+        tmp_path, [plain]
+    )
 
 
 def test_a_part_says_what_its_file_is(tmp_path):

@@ -60,8 +60,8 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.table(rows, schema=SCHEMA)
 
 
-def written(*groups: pa.Table, shelf: Shelf | None = None) -> bytes:
-    file = FileWriter(groups[0].schema, shelf or Shelf())
+def written(*groups: pa.Table, shelf: Shelf | None = None, schema: pa.Schema | None = None) -> bytes:
+    file = FileWriter(schema or groups[0].schema, shelf or Shelf())
     for group in groups:
         file.write(group)
     pieces, digest = file.finish()
@@ -197,6 +197,72 @@ def test_what_is_told_of_a_column_changes_no_byte(values: list[str | None], merg
     table = pa.table({"_object": column, "x": column})
     assert written(table, shelf=Shelf(told)) == written(table)
     assert (told.of(column) is None) == (len(set(made.to_pylist())) < len(made))
+
+
+TEXT = st.none() | st.sampled_from(["", "a", "bb", "ccc" * 9, "d"])
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=80), st.integers(0, 40), st.integers(1, 40), st.booleans())
+def test_known_dictionaries_of_arrow_and_slices_of_them_give_the_bytes_of_their_columns(
+    values: list[str | None], begin: int, count: int, sure: bool
+) -> None:
+    told, column = Told(), pa.array(values, pa.string())
+    apart = distinct(column)
+    encoded = told.column(Distinct(apart.values, apart.codes, differ=sure), encoded=True)
+    encoded.validate(full=True)
+    whole = pa.table({"_object": encoded, "x": encoded})
+    plain = pa.table({"_object": column, "x": column})
+    cut = slice(min(begin, len(values) - 1), None)
+    groups = (whole, whole[cut], whole[cut].slice(0, count))
+    expected = written(plain, plain[cut], plain[cut].slice(0, count))
+    assert written(*groups, shelf=Shelf(told), schema=plain.schema) == expected
+    assert written(*groups, schema=plain.schema) == expected
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(
+    st.lists(TEXT, max_size=6),
+    st.lists(st.none() | st.integers(0, 5), min_size=1, max_size=60),
+    st.sampled_from([pa.string(), pa.large_string(), pa.binary()]),
+    st.sampled_from([pa.int8(), pa.int32(), pa.uint16(), pa.int64()]),
+    st.integers(0, 30),
+)
+def test_any_dictionary_of_arrow_gives_the_bytes_of_its_column(
+    values: list[str | None], rows: list[int | None], kind: pa.DataType, width: pa.DataType, begin: int
+) -> None:
+    """Its values may be null, stand twice or nowhere, in any order."""
+    indices = pa.array([None if row is None or row >= len(values) else row for row in rows], width)
+    dictionary = pa.array(values, pa.string()).cast(kind)
+    encoded = pa.DictionaryArray.from_arrays(indices, dictionary)
+    column = pa.array([None if row is None else values[row] for row in indices.to_pylist()], pa.string()).cast(kind)
+    plain, other = pa.table({"x": column}), pa.array(["other", "a"], pa.string()).cast(kind)
+    cut = slice(min(begin, len(rows) - 1), None)
+    assert written(pa.table({"x": encoded})[cut], schema=plain.schema) == written(plain[cut])
+    behind = pa.DictionaryArray.from_arrays(pa.array([0, 1], width), other)
+    together = pa.table({"x": pa.chunked_array([encoded, behind])})
+    assert written(together, schema=plain.schema) == written(pa.table({"x": pa.chunked_array([column, other])}))
+
+
+def test_dictionaries_of_numbers_are_written_out() -> None:
+    plain = pa.table({"x": pa.array([1.5, None, 1.5, 2.5])})
+    assert written(pa.table({"x": plain["x"].dictionary_encode()}), schema=plain.schema) == written(plain)
+
+
+def test_slices_of_a_column_that_repeats_are_not_told_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    column, told = pa.array(["b", None, "a", "b", "a"] * 3000), Told()
+    told.distinct(column)
+    table, otherwise = pa.table({"x": column})[2:], written(pa.table({"x": column})[2:])
+    monkeypatch.setattr("connectors.parquet.column.codes_of", lambda spans: pytest.fail("asked again"))
+    assert written(table, shelf=Shelf(told)) == otherwise
+
+
+def test_a_slice_that_hardly_repeats_is_looked_at() -> None:
+    column, told = pa.array([str(n % 30_000) for n in range(60_000)]), Told()
+    told.note(column, Distinct(column[:30_000], np.arange(60_000, dtype=np.int32) % 30_000, differ=True))
+    table = pa.table({"x": column[9:20_000]})
+    assert told.of(column[9:20_000]) is None
+    assert written(table, shelf=Shelf(told)) == written(table)
 
 
 def test_what_is_told_is_not_asked_of_the_column_again(monkeypatch: pytest.MonkeyPatch) -> None:

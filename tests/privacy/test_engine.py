@@ -197,6 +197,21 @@ def test_tables_that_share_arrays_come_out_as_if_each_were_alone() -> None:
         assert engine.deidentify(table, spec, rules, keys, shared).equals(alone)
 
 
+@pytest.mark.parametrize("name", policy.names())
+def test_dictionaries_of_arrow_hold_what_columns_hold_otherwise(name: str) -> None:
+    source, rules, spec = made_up.table(), policy.load(name), made_up.spec()
+    null = pa.array(['""', "a", "A", None] * 15)
+    for column in ("order_id", "patient_id"):
+        source = source.set_column(source.schema.get_field_index(column), source.schema.field(column), null)
+    alone = engine.deidentify(source, spec, rules, made_up.keyring())
+    made = engine.deidentify(source, spec, rules, made_up.keyring(), engine.Shared(encoded=True))
+    encoded = [f.name for f in made.schema if pa.types.is_dictionary(f.type)]
+    assert bool(encoded) == (rules.zone is policy.Zone.DEIDENTIFIED)
+    assert made.schema.metadata == alone.schema.metadata
+    assert [f.metadata for f in made.schema] == [f.metadata for f in alone.schema]
+    assert made.cast(alone.schema).equals(alone)
+
+
 def test_nothing_of_a_table_is_held_once_it_is_deidentified() -> None:
     """A cycle would keep identified values, and their memory, until the collector comes by."""
     table = made_up.table()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.identity import EXPLICIT_NULL, normalise, qualified
-from connectors.kernels.distinct import Distinct
+from connectors.kernels.distinct import Distinct, written_out
 from jobs.privacy import domains
 from jobs.privacy.actions.base import Rows
 
@@ -27,11 +27,15 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
         return Distinct(make(forms), several.codes, several.differ and forms is several.values)
 
     made = rows.alike(purpose, _subject(text, rows), of_each)
-    made = made if made.type == text.type else made.cast(text.type)
     null = pa.scalar(EXPLICIT_NULL, text.type)
     if not pc.any(pc.equal(rows.distinct(text).values, null)).as_py():
-        return made
-    return pc.if_else(pc.equal(text, null), text, made)
+        return made if _holds(made, text.type) else written_out(made).cast(text.type)
+    return pc.if_else(pc.equal(text, null), text, written_out(made).cast(text.type))
+
+
+def _holds(column: pa.Array, kind: pa.DataType) -> bool:
+    """Whether the values of a column are of a type."""
+    return bool((column.type.value_type if pa.types.is_dictionary(column.type) else column.type) == kind)
 
 
 def _subject(values: pa.Array, rows: Rows) -> Distinct:
