@@ -32,9 +32,9 @@ class Zip3(Action):
         return kind if is_text(kind) else None
 
     def apply(self, values: pa.Array, rows: Rows) -> pa.Array:
-        three = over_distinct(values, _three_digits)
         if rows.country is None or rows.country.null_count == len(rows.country):
-            return three
+            return rows.alike(self.name, rows.distinct(values), lambda codes: codes.mapped(_three_digits(codes.values)))
+        three = over_distinct(values, _three_digits)
         at_home = pc.fill_null(over_distinct(rows.country, _is_united_states), True)
         return only_where(three, np.asarray(at_home.to_numpy(zero_copy_only=False)))
 
