@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from connectors.kernels.gather import picked
-from connectors.kernels.interning import Codes, Integers, all_differ, codes_of, codes_of_numbers, gathered, in_order
+from connectors.kernels.interning import (
+    NEVER,
+    Codes,
+    Integers,
+    all_differ,
+    codes_of,
+    codes_of_numbers,
+    gathered,
+    in_order,
+)
 from connectors.kernels.spans import BUFFERS, bitmap, place_of, spans_of, validity
+
+_FEW: Final = 4
+"""Pairs of values are numbered by a table of all that could be, if they are not more than so many a row."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +121,20 @@ def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
         places = column.places()
         if len(column.values) <= 1 and (places == len(column.values) - 1).all():
             continue
-        codes, firsts = codes_of_numbers(codes.astype(np.int64) * (len(column.values) + 1) + places)
+        each = len(column.values) + 1
+        if len(firsts) * each <= _FEW * len(codes):
+            codes, firsts = _codes_of_few(codes * np.int32(each) + places + np.int32(1), len(firsts) * each)
+        else:
+            codes, firsts = codes_of_numbers(codes.astype(np.int64) * each + places)
     return codes, firsts[: len(codes)]
+
+
+def _codes_of_few(numbers: Codes, below: int) -> tuple[Codes, Integers]:
+    """What `codes_of_numbers` says of int32[n], none less than zero, by a table of all numbers below another."""
+    codes, several, _ = in_order(numbers, below, NEVER)
+    rows = np.empty(len(several), np.int64)
+    rows[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several rows that are told of a code the last one stays
+    return codes, rows
 
 
 class Told:

@@ -245,6 +245,18 @@ def test_combinations_stand_in_order_of_appearance(rows: list[tuple[bytes | None
     assert [rows[firsts[code]] for code in codes] == rows
 
 
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=60))
+def test_combinations_are_the_same_by_a_table_and_without(rows: list[tuple[bytes | None, ...]]) -> None:
+    columns = [distinct(pa.array([row[k] for row in rows], pa.binary())) for k in range(2)]
+    made = []
+    for few in (0, 1 << 10):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("connectors.kernels.distinct._FEW", few)
+            made.append([each.tolist() for each in combinations(columns)])
+    assert made[0] == made[1]
+
+
 def test_combinations_of_columns_that_hardly_repeat_are_told_apart() -> None:
     one = distinct(pa.array([str(n) for n in range(30_000)]))
     other = distinct(pa.array([str(n // 2) for n in range(30_000)]))

@@ -72,6 +72,35 @@ def test_identifiers_are_qualified_by_their_authority() -> None:
         assert made.column(made.values).to_pylist() == expected
 
 
+NAMES = st.none() | st.sampled_from(["", "a1", " a1", "A1", "B|2", "É" * 9])
+
+
+@given(st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=40))
+@settings(derandomize=True, deadline=None, max_examples=200)
+def test_qualified_identifiers_are_those_of_each_row(pairs: list[tuple[str | None, str | None]]) -> None:
+    ids, authorities = (distinct(pa.array(column, pa.string())) for column in zip(*pairs, strict=True))
+    made = qualified(ids, authorities)
+    column = made.column(made.values)
+    column.validate(full=True)
+    assert column.to_pylist() == [None if i is None else f"{plainly(a or '')}|{plainly(i)}" for i, a in pairs]
+    present = [value for value in column.to_pylist() if value is not None]
+    assert list(dict.fromkeys(made.values.to_pylist())) == list(dict.fromkeys(present))
+    assert not made.differ or len(made.values) == len(set(present))
+
+
+def test_identifiers_that_hardly_repeat_are_qualified_by_several_authorities() -> None:
+    numbers = [f"n{n}" for n in range(20_000)]
+    made = qualified(distinct(pa.array(numbers)), distinct(pa.array(["h", None] * 10_000)))
+    assert made.column(made.values).to_pylist() == [f"{'' if n % 2 else 'H'}|N{n}" for n in range(20_000)]
+
+
+def test_identifiers_that_hardly_repeat_under_one_authority_are_a_column_as_it_is() -> None:
+    ids = distinct(pa.array([f"n{n // 2}" for n in range(20_000)]))
+    made = qualified(ids, distinct(pa.array([f"h{n % 2}" for n in range(20_000)])))
+    assert (ids.codes is None, made.codes is None) == (False, True)
+    assert made.column(made.values).to_pylist() == [f"H{n % 2}|N{n // 2}" for n in range(20_000)]
+
+
 def test_hash_is_hmac_of_the_normalised_value() -> None:
     key = KEYS.subkey("hash", "order", 32)
     expected = base64.urlsafe_b64encode(hmac.digest(key, b"H|A1", "sha256")).rstrip(b"=").decode()
