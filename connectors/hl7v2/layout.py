@@ -27,7 +27,7 @@ LOCATED: Final = (*TEXTS, "time", "number", "integer")
 TIME: Final = pa.timestamp("us", "UTC")
 _ALL_TABLES: Final = "*"
 _DIGITS: Final = "4 year, 6 month, 8 day, 10 hour, 12 minute, 14 second, 15 to 18 with a fraction"
-_POSITION: Final = re.compile(r"([A-Z][A-Z0-9]{1,2}(?:@[a-z]+)?)[-.](\d+)(?:\.(\d+))?(?:\.(\d+))?")
+_POSITION: Final = re.compile(r"([A-Z][A-Z0-9]{1,2}(?:@[a-z]+)?)[-.]([1-9]\d*)(?:\.([1-9]\d*))?(?:\.([1-9]\d*))?")
 _TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
     "authority": pa.string(),
@@ -188,8 +188,10 @@ def layout(table: str) -> Layout:
 
 
 def make_layout(slots: list[Slot]) -> Layout:
-    """The layout of any columns. Raises ConfigError for a position that does not read, or that two columns take, and
-    for a column that takes two positions of one segment.
+    """The layout of any columns. MSH-1 is what MSH-1 and MSH-2 hold, as one text.
+
+    Raises ConfigError for a position that does not read, or that two columns take, for a column that takes two
+    positions of one segment, and for MSH-2 and parts of MSH-1.
     """
     wanted: dict[str, list[tuple[int, int, int, int]]] = {}
     for index, slot in enumerate(slots):
@@ -217,6 +219,8 @@ def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int
     if len({place[0] for place in places}) < len(places):
         raise ConfigError("TABLE_COLUMNS", f"a column takes two positions of {name}")
     header = name == "MSH"
+    if header and any(field == 2 or (field == 1 and component) for _, field, component, _ in places):
+        raise ConfigError("TABLE_COLUMNS", "the separators of MSH are one text, MSH-1, which has no parts")
     entries = sorted((max(field - header, 1), *parts, slot) for slot, field, *parts in places)
     fields = np.array([entry[0] for entry in entries])
     return Source(

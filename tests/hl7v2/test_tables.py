@@ -270,9 +270,10 @@ def test_columns_that_can_hold_names_are_not_called_harmless() -> None:
                 assert column.category not in harmless, (spec.name, column.name)
 
 
-def test_a_position_that_does_not_read_stops_the_layout() -> None:
+@pytest.mark.parametrize("position", ["PID5", "PID-0", "PID-5.0", "PID-5.1.0", "PID-05"])
+def test_a_position_that_does_not_read_stops_the_layout(position: str) -> None:
     with pytest.raises(ConfigError, match="TABLE_COLUMNS"):
-        make_layout([Slot("x", "text", ("PID5",))])
+        make_layout([Slot("x", "text", (position,))])
 
 
 def test_two_columns_of_one_position_stop_the_layout() -> None:
@@ -283,6 +284,12 @@ def test_two_columns_of_one_position_stop_the_layout() -> None:
 def test_a_column_of_two_positions_of_one_segment_stops_the_layout() -> None:
     with pytest.raises(ConfigError, match="TABLE_COLUMNS"):
         make_layout([Slot("x", "text", ("PID-5.1", "PID-5"))])
+
+
+@pytest.mark.parametrize("position", ["MSH-1.1", "MSH-1.1.1", "MSH-2", "MSH-2.1"])
+def test_a_part_of_the_separators_stops_the_layout(position: str) -> None:
+    with pytest.raises(ConfigError, match="TABLE_COLUMNS"):
+        make_layout([Slot("x", "text", (position,))])
 
 
 def test_an_embedded_document_of_megabytes_is_one_value() -> None:
