@@ -1,7 +1,8 @@
 """Which row of which table each segment belongs to, and which segments belong together.
 
 A table's row begins at a leading segment; an attached one (PD1 behind PID, RXR behind RXE, OBR behind ORC) joins the
-open row of its table unless that has one of its kind already, in which case it begins a row of its own.
+open row of its table unless that has one of its kind already, in which case it begins a row of its own. A message is
+one row, whatever it repeats: of several EVN the first counts.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -209,7 +210,8 @@ def _relate(
         table = tables[k] if k >= 0 else NONE
         if table >= 0:
             bit = 1 << k
-            if leading[k] or not is_open >> table & 1 or filled[table] & bit:
+            again = filled[table] & bit and table != _MESSAGES
+            if leading[k] or not is_open >> table & 1 or again:
                 open_row[table], filled[table] = rows[table], 0
                 is_open |= 1 << table
                 rows[table] += 1

@@ -19,6 +19,11 @@ def test_the_header_becomes_a_row_of_messages() -> None:
     assert rows(message(PID), "messages", *names) == [(r"|^~\&", "GEN", "ORU", "R01", "ORU_R01", "C1")]
 
 
+def test_a_message_is_one_row_however_often_it_tells_of_its_event() -> None:
+    data = message("EVN|A01|20240101", "EVN|A02|20240102", PID) + message("EVN|A03", PID)
+    assert rows(data, "messages", "control_id", "event_code", "segments") == [("C1", "A01", 4), ("C1", "A03", 3)]
+
+
 def test_times_come_with_precision_and_offset() -> None:
     found = rows(message(), "messages", "message_time", "message_time_precision", "message_time_offset")
     assert found == [(datetime(2024, 1, 2, 2, 4, 5, tzinfo=UTC), 14, 60)]
