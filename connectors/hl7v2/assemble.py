@@ -76,7 +76,7 @@ class Assembly:
 def _shared(made: list[tuple[Positions, Made]], positions: Positions, make: Callable[[Positions], Made]) -> Made:
     """make(positions), once for equal positions."""
     for before, result in made:
-        if np.array_equal(before, positions):
+        if before is positions or np.array_equal(before, positions):
             return result
     made.append((positions, make(positions)))
     return made[-1][1]

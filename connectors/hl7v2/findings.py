@@ -12,6 +12,7 @@ import pyarrow as pa
 from connectors.hl7v2 import rules
 from connectors.hl7v2.chunk import Segments, Values
 from connectors.hl7v2.locate import Positions, code_name
+from connectors.hl7v2.relate import Relations
 from connectors.kernels.distinct import Distinct, Told, spread
 from connectors.kernels.interning import codes_of_numbers
 
@@ -50,7 +51,7 @@ class Findings:
             field_position = f"{source.partition('@')[0]}-{place.split('.')[0]}"
             self.add(code, field_position, own[within])
 
-    def columns(self, segments: Segments, index: Positions, told: Told) -> tuple[Positions, dict[str, pa.Array]]:
+    def columns(self, segments: Segments, relations: Relations, told: Told) -> tuple[Positions, dict[str, pa.Array]]:
         """The segment of each finding, in order, and the columns of hl7v2_findings but the common ones.
 
         told: gets to know of them.
@@ -72,7 +73,7 @@ class Findings:
         return places, {
             **{name: told.column(spread(pa.array(each, pa.string()), which)) for name, each in of_parts.items()},
             "segment": told.column(segment_names(segments.name[places])),
-            "segment_index": pa.array(index[places]),
+            "segment_index": pa.array(relations.index(places)),
         }
 
 

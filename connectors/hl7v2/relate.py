@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from functools import cache, cached_property
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.locate import NAMES, name_code
-from connectors.kernels.gather import is_all
+from connectors.kernels.gather import is_all, picked
 
 Positions = npt.NDArray[np.int32]
+Kinds = npt.NDArray[np.int8]
 
 TABLES: Final = (
     "hl7v2_messages",
@@ -64,30 +65,65 @@ _TABLE_OF: Final[Mapping[str, int]] = {
     "SPM": -1,
 }
 KINDS: Final = tuple(_TABLE_OF)
+_FIRST_KINDS: Final = tuple(list(_TABLE_OF.values()).index(table) for table in range(len(TABLES)))
 _MSH, _PID, _ORC, _OBR, _NTE, _SPM = (KINDS.index(name) for name in ("MSH", "PID", "ORC", "OBR", "NTE", "SPM"))
 NONE: Final = -1
 
 
-@dataclass(frozen=True)
-class Relations:
+class Owners(NamedTuple):
     """For each of k segments, int32[k] each, NONE where there is none.
 
-    kind: index into KINDS. row: its row in its table. patient: the PID row it belongs to; before the first PID of a
-    message that first one. order: row of hl7v2_orders. request: the OBR segment. specimen: the SPM segment. parent:
-    the segment before it that is no note (for notes). index: its place in its message.
-    leads: for each of TABLES the first segment of each row. of_kind: for each of KINDS its segments in order.
+    patient: the PID row it belongs to; before the first PID of a message that first one. order: row of hl7v2_orders.
+    request: the OBR segment. specimen: the SPM segment. parent: the segment before it that is no note (for notes).
     """
 
-    kind: Positions
-    row: Positions
     patient: Positions
     order: Positions
     request: Positions
     specimen: Positions
     parent: Positions
-    index: Positions
+
+
+@dataclass(frozen=True)
+class Relations:
+    """What k segments are, and which belong together.
+
+    message: int32[k]. kind: int8[k], index into KINDS, NONE for another. row: int32[k], its row in its table, NONE for
+    none. leads: for each of TABLES int32[rows], the first segment of each row. of_kind: for each of KINDS its segments
+    in order, int32.
+    """
+
+    message: Positions
+    kind: Kinds
+    row: Positions
     leads: tuple[Positions, ...]
     of_kind: tuple[Positions, ...]
+
+    @cached_property
+    def owners(self) -> Owners:
+        """What each segment belongs to: work that is done for messages with orders, notes or several patients alone."""
+        made = np.empty((len(Owners._fields), len(self.kind)), np.int32)
+        _find_owners(self.message, self.kind, self.row, made)
+        return Owners(*made)
+
+    @cached_property
+    def each_message(self) -> Positions:
+        """int32[messages]: 0, 1, 2, …"""
+        return np.arange(len(self.leads[_MESSAGES]), dtype=np.int32)
+
+    def message_of(self, segments: Positions) -> Positions:
+        """int32: the message of each of some segments: `each_message` itself where they are one of each, in order."""
+        headers = self.leads[_MESSAGES]
+        if len(segments) == len(headers) and (segments >= headers).all() and (segments[:-1] < headers[1:]).all():
+            return self.each_message
+        messages: Positions = picked(self.message, segments)
+        return messages
+
+    def index(self, segments: Positions) -> Positions:
+        """int32: the place of each of some segments in its message."""
+        message = self.message_of(segments)
+        headers = self.leads[_MESSAGES]
+        return segments - (headers if message is self.each_message else picked(headers, message))
 
 
 def kind_table(kind: str) -> str:
@@ -97,7 +133,7 @@ def kind_table(kind: str) -> str:
 
 
 @cache
-def _kind_of_name() -> npt.NDArray[np.int8]:
+def _kind_of_name() -> Kinds:
     kinds = np.full(NAMES, NONE, np.int8)
     for index, name in enumerate(KINDS):
         kinds[name_code(name)] = index
@@ -105,7 +141,7 @@ def _kind_of_name() -> npt.NDArray[np.int8]:
 
 
 @cache
-def _roles() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+def _roles() -> tuple[Kinds, npt.NDArray[np.bool_]]:
     """Of each kind: its table, and whether it always begins a row."""
     tables = np.array([_TABLE_OF[name] for name in KINDS], np.int8)
     leading = np.array([name in _LEADING or _TABLE_OF[name] in (_CONTACTS, _NOTES) for name in KINDS], np.bool_)
@@ -113,27 +149,26 @@ def _roles() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
 
 
 def relate(message: Positions, name: Positions) -> Relations:
-    """The relations of segments that stand in order: the message and the number of the name of each."""
-    k = len(message)
-    out = np.empty((8, k), np.int32)
-    rows = np.zeros(len(TABLES), np.int32)
-    tables, leading = _roles()
-    _relate(message, name, _kind_of_name(), tables, leading, out, rows)
-    kind, row, patient, order, request, specimen, parent, index = out
-    leads, in_order = np.full(rows.sum(), NONE, np.int32), np.empty(k, np.int32)
-    row_bounds, kind_bounds = np.append(0, np.cumsum(rows)), np.zeros(len(KINDS) + 2, np.int64)
-    _group(kind, row, tables, row_bounds, kind_bounds, leads, in_order)
+    """The relations of segments that stand in order, each message's header first: the message and the number of the
+    name of each."""
+    k, (tables, leading) = len(message), _roles()
+    counts = np.zeros(len(KINDS) + 1, np.int64)
+    _count(name, _kind_of_name(), counts)
+    begins = np.cumsum(counts)[:-1] - counts[0]
+    # A table has at most as many rows as there are segments of its kinds, which stand together in KINDS.
+    row_begins = begins[list(_FIRST_KINDS)]
+    kind, row = np.empty(k, np.int8), np.empty(k, np.int32)
+    leads, in_order = np.empty(k, np.int32), np.empty(k, np.int32)
+    kind_ends, row_ends = begins.copy(), row_begins.copy()
+    _relate(
+        message, name, _kind_of_name(), tables, leading, kind, row, row_begins, row_ends, kind_ends, leads, in_order
+    )
     return Relations(
+        message,
         kind,
         row,
-        patient,
-        order,
-        request,
-        specimen,
-        parent,
-        index,
-        tuple(leads[row_bounds[i] : row_bounds[i + 1]] for i in range(len(TABLES))),
-        tuple(in_order[kind_bounds[i] : kind_bounds[i + 1]] for i in range(len(KINDS))),
+        tuple(leads[begin:end] for begin, end in zip(row_begins, row_ends, strict=True)),
+        tuple(in_order[begin:end] for begin, end in zip(begins, kind_ends, strict=True)),
     )
 
 
@@ -148,84 +183,86 @@ def by_row(segments: Positions, rows: Positions, count: int) -> Positions:
 
 
 @njit(cache=True, nogil=True)
-def _group(
-    kind: Positions,
-    row: Positions,
-    tables: npt.NDArray[np.int8],
-    row_bounds: npt.NDArray[np.int64],
-    kind_bounds: npt.NDArray[np.int64],
-    leads: Positions,
-    in_order: Positions,
-) -> None:
-    """leads[row_bounds[t] + r]: the first segment of row r of table t. in_order[kind_bounds[k]:kind_bounds[k + 1]]:
-    the segments of kind k in order."""
-    for k in kind:
-        if k >= 0:
-            kind_bounds[k + 2] += 1
-    for k in range(1, kind_bounds.size):
-        kind_bounds[k] += kind_bounds[k - 1]
-    for s in range(kind.size):
-        k = kind[s]
-        if k < 0:
-            continue
-        in_order[kind_bounds[k + 1]] = s
-        kind_bounds[k + 1] += 1
-        if row[s] >= 0 and leads[row_bounds[tables[k]] + row[s]] < 0:
-            leads[row_bounds[tables[k]] + row[s]] = s
+def _count(name: Positions, kind_of_name: Kinds, counts: npt.NDArray[np.int64]) -> None:
+    """counts[k + 1]: how many segments have the name of kind k; counts[0]: how many that of none."""
+    for code in name:
+        counts[kind_of_name[np.uint64(code)] + 1] += 1
 
 
 @njit(cache=True, nogil=True)
 def _relate(
     message: Positions,
     name: Positions,
-    kind_of_name: npt.NDArray[np.int8],
-    tables: npt.NDArray[np.int8],
+    kind_of_name: Kinds,
+    tables: Kinds,
     leading: npt.NDArray[np.bool_],
-    out: npt.NDArray[np.int32],
-    rows: Positions,
+    kind: Kinds,
+    row: Positions,
+    row_begins: npt.NDArray[np.int64],
+    row_ends: npt.NDArray[np.int64],
+    kind_ends: npt.NDArray[np.int64],
+    leads: Positions,
+    in_order: Positions,
 ) -> None:
-    """out: the eight arrays of Relations; rows: how many rows each table has. A bit of is_open says that the row of a
-    table is open."""
-    kind, row, patient, order, request, specimen, parent, index = out
-    open_row, filled, is_open = np.full(rows.size, NONE, np.int32), np.zeros(rows.size, np.int64), 0
+    """kind, row: see Relations. leads[row_begins[t]:row_ends[t]]: the first segment of each row of table t. in_order:
+    the segments of each kind k in order, the last before kind_ends[k]. Both ends are where they begin, at first.
+
+    A bit of is_open says that the row of a table is open, one of filled[t] which kinds there are in that of table t.
+    Places are unsigned, so that none is looked at for being negative.
+    """
+    filled, is_open, now = np.zeros(row_ends.size, np.int64), 0, NONE
+    for s in range(message.size):
+        first = message[s] != now
+        if first:
+            now, is_open = message[s], 0
+        k = kind_of_name[np.uint64(name[s])]
+        if k == _MSH and not first:
+            k = NONE  # a line of those letters inside a message begins nothing
+        kind[s], row[s] = k, NONE
+        if k == NONE:
+            continue
+        own = np.uint64(k)
+        in_order[np.uint64(kind_ends[own])] = s
+        kind_ends[own] += 1
+        if k == _PID:
+            is_open &= (1 << _VISITS) - 1
+        elif k == _ORC:
+            is_open &= ~(1 << _PHARMACY)
+        if tables[own] == NONE:
+            continue
+        table, of_table, of_kind = np.uint64(tables[own]), 1 << tables[own], 1 << k
+        end = row_ends[table]
+        again = filled[table] & of_kind and table != _MESSAGES
+        if leading[own] or not is_open & of_table or again:
+            leads[np.uint64(end)], filled[table] = s, 0
+            end += 1
+            row_ends[table] = end
+            is_open |= of_table
+        filled[table] |= of_kind
+        row[s] = end - row_begins[table] - 1
+        if tables[own] == _PHARMACY:
+            is_open &= ~(1 << _ORDERS)
+
+
+@njit(cache=True, nogil=True)
+def _find_owners(message: Positions, kind: Kinds, row: Positions, out: npt.NDArray[np.int32]) -> None:
+    """out: the arrays of Owners."""
+    patient, order, request, specimen, parent = out
     begin, now_patient, now_order, now_request, now_specimen, before = 0, NONE, NONE, NONE, NONE, NONE
     for s in range(message.size):
         if s == 0 or message[s] != message[s - 1]:
             begin, now_patient, now_order, now_request, now_specimen, before = s, NONE, NONE, NONE, NONE, NONE
-            is_open = 0
-        k = kind_of_name[name[s]]
-        if k == _MSH and s > begin:
-            k = NONE  # a line of those letters inside a message begins nothing
-        kind[s], index[s], row[s] = k, s - begin, NONE
-        if k == _PID:
-            is_open &= (1 << _VISITS) - 1
-            now_order, now_request, now_specimen = NONE, NONE, NONE
-        elif k == _ORC:
-            is_open &= ~(1 << _PHARMACY)
-        if k in (_ORC, _OBR):
-            now_specimen = NONE
-            now_request = s if k == _OBR else NONE
-        elif k == _SPM:
-            now_specimen = s
-        table = tables[k] if k >= 0 else NONE
-        if table >= 0:
-            bit = 1 << k
-            again = filled[table] & bit and table != _MESSAGES
-            if leading[k] or not is_open >> table & 1 or again:
-                open_row[table], filled[table] = rows[table], 0
-                is_open |= 1 << table
-                rows[table] += 1
-            filled[table] |= bit
-            row[s] = open_row[table]
-            if table == _ORDERS:
-                now_order = row[s]
-            elif table == _PHARMACY:
-                is_open &= ~(1 << _ORDERS)
+        k = kind[s]
         if k == _PID:
             if now_patient == NONE:
                 for before_it in range(begin, s):
                     patient[before_it] = row[s]
-            now_patient = row[s]
+            now_patient, now_order, now_request, now_specimen = row[s], NONE, NONE, NONE
+        elif k in (_ORC, _OBR):
+            now_order, now_specimen = row[s], NONE
+            now_request = s if k == _OBR else NONE
+        elif k == _SPM:
+            now_specimen = s
         patient[s], order[s], request[s], specimen[s] = now_patient, now_order, now_request, now_specimen
         parent[s] = before
         if k != _NTE:

@@ -21,7 +21,7 @@ from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_iden
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
 from connectors.kernels.distinct import Told, spread
-from connectors.kernels.gather import is_all, picked, taken
+from connectors.kernels.gather import picked, taken
 from connectors.kernels.numbers import integers, numbers
 from connectors.kernels.spans import number_array, validity
 from connectors.kernels.times import times
@@ -72,7 +72,7 @@ class _Reader:
             made[IDENTIFIERS] = self._identifier_table()
         if SEGMENTS in self._wanted:
             everything = np.arange(len(self._segments.start), dtype=np.int32)
-            own = segment_columns(self._frame, self._segments, self._relations.index, self._told)
+            own = segment_columns(self._frame, self._segments, self._relations.index(everything), self._told)
             made[SEGMENTS] = self._assembled(SEGMENTS, own, everything)
         if FINDINGS in self._wanted:
             made[FINDINGS] = self._finding_table()
@@ -102,14 +102,16 @@ class _Reader:
             elif kind_table(kind) != table or table == NOTES:
                 made[name] = self._elsewhere(table, kind, lead)
             else:
-                made[name] = by_row(own, picked(self._relations.row, own), len(lead))
+                same = np.array_equal(own, lead)
+                made[name] = own if same else by_row(own, picked(self._relations.row, own), len(lead))
         return made
 
     def _elsewhere(self, table: str, kind: str, lead: Positions) -> Positions:
         """Segments of another table that rows read: the request and the specimen of an observation, a report's OBX."""
         if table == NOTES:
             return self._only(lead, kind)
-        which: Positions = picked(self._relations.request if kind == "OBR" else self._relations.specimen, lead)
+        owners = self._relations.owners
+        which: Positions = picked(owners.request if kind == "OBR" else owners.specimen, lead)
         return which
 
     def _only(self, segments: Positions, kind: str) -> Positions:
@@ -120,7 +122,8 @@ class _Reader:
     def _parents(self, lead: Positions) -> Positions:
         """The segment that a note belongs to; of a report's line its request."""
         is_note = self._relations.kind[lead] == KINDS.index("NTE")
-        return np.where(is_note, self._relations.parent[lead], self._relations.request[lead]).astype(np.int32)
+        owners = self._relations.owners
+        return np.where(is_note, owners.parent[lead], owners.request[lead]).astype(np.int32)
 
     # Tables
 
@@ -128,7 +131,7 @@ class _Reader:
         lead = self._note_lines() if table == NOTES else self._lead(table)
         if not len(lead):
             return specs()[table].empty
-        message = picked(self._segments.message, lead)
+        message = self._relations.message_of(lead)
         values = find_values(self._segments, layout(table), self._sources(table, lead), message)
         if table == OBSERVATIONS:
             return self._assembled(table, self._observation_columns(values, lead), lead, message)
@@ -182,7 +185,7 @@ class _Reader:
         """Where MSH-4.1 of each message stands."""
         headers = self._of_kind["MSH"]
         facility = make_layout([Slot("facility", "text", ("MSH-4.1",))])
-        found = find_values(self._segments, facility, {"MSH": headers}, self._segments.message[headers])
+        found = find_values(self._segments, facility, {"MSH": headers}, self._relations.each_message)
         found.length[found.length > LONGEST] = 0
         return found
 
@@ -231,7 +234,12 @@ class _Reader:
     @cached_property
     def _pid_in_each_row(self) -> bool:
         """Whether the rows of hl7v2_patients are the PID segments."""
-        return is_all(self._patient_of_row[:-1], len(self._of_kind["PID"]))
+        return np.array_equal(self._of_kind["PID"], self._lead(PATIENTS))
+
+    @cached_property
+    def _pid_in_each_message(self) -> bool:
+        """Whether every message has one PID segment."""
+        return self._relations.message_of(self._of_kind["PID"]) is self._relations.each_message
 
     @cached_property
     def _assembly(self) -> Assembly:
@@ -246,7 +254,7 @@ class _Reader:
         found, pids = self._identifiers, self._of_kind["PID"]
         self._findings.add(findings.PATIENT_ID_MISSING, "PID-3", pids[np.flatnonzero(~validity(self._keys))])
         self._findings.add(findings.PATIENT_ID_SEVERAL, "PID-3", pids[np.flatnonzero(found.several)])
-        message = picked(self._segments.message, pids)
+        message = self._relations.message_of(pids)
         another = np.flatnonzero(message[1:] == message[:-1]) + 1
         self._findings.add(findings.PATIENT_SEVERAL, "PID", pids[another[np.diff(another, prepend=-1) > 1]])
         if not len(pids) or not len(found.patient):
@@ -278,25 +286,25 @@ class _Reader:
             segments = self._of_kind[kind]
             if len(segments):
                 at = np.full(len(lead), NONE, np.int32)
-                at[self._relations.row[segments]] = self._relations.index[segments]
+                at[self._relations.row[segments]] = self._relations.index(segments)
                 own[name] = _present(at)
         return own
 
     @cached_property
     def _order_index(self) -> Positions:
         """The place in its message of the first segment of each order, and NONE behind them for no order."""
-        return np.append(self._relations.index[self._lead(ORDERS)], NONE).astype(np.int32)
+        return np.append(self._relations.index(self._lead(ORDERS)), NONE).astype(np.int32)
 
     def _order_of(self, lead: Positions) -> Columns:
         if not len(self._lead(ORDERS)):
             return {}
-        return {"order_index": _present(picked(self._order_index, picked(self._relations.order, lead)))}
+        return {"order_index": _present(picked(self._order_index, picked(self._relations.owners.order, lead)))}
 
     def _specimen_of(self, lead: Positions) -> Columns:
         if not len(self._of_kind["SPM"]):
             return {}
-        specimen = picked(self._relations.specimen, lead)
-        return {"specimen_index": _present(np.where(specimen >= 0, self._relations.index[specimen], NONE))}
+        specimen = picked(self._relations.owners.specimen, lead)
+        return {"specimen_index": _present(np.where(specimen >= 0, self._relations.index(specimen), NONE))}
 
     def _observation_columns(self, values: Values, lead: Positions) -> Columns:
         obx = {"OBX": values.sources["OBX"]} if "OBX" in values.sources else {}
@@ -336,25 +344,27 @@ class _Reader:
         return {
             **self._segment_name(lead),
             "parent_segment": names.column(names.values).take(pa.array(np.arange(len(lead)), mask=~has)),
-            "parent_index": _present(np.where(has, self._relations.index[parent], NONE)),
+            "parent_index": _present(np.where(has, self._relations.index(parent), NONE)),
             **self._order_of(lead),
         }
 
     def _finding_table(self) -> pa.Table:
-        places, own = self._findings.columns(self._segments, self._relations.index, self._told)
+        places, own = self._findings.columns(self._segments, self._relations, self._told)
         return self._assembled(FINDINGS, own, places)
 
     def _assembled(self, table: str, own: Columns, lead: Positions, message: Positions | None = None) -> pa.Table:
         """The table of rows that begin at those segments, of those messages."""
         if table != MESSAGES and table != FINDINGS and table != SEGMENTS:
-            own = {**own, "segment_index": pa.array(picked(self._relations.index, lead))}
+            own = {**own, "segment_index": pa.array(self._relations.index(lead))}
         if message is None:
-            message = picked(self._segments.message, lead)
-        return self._assembly.table(table, own, message, self._patient(lead))
+            message = self._relations.message_of(lead)
+        return self._assembly.table(table, own, message, self._patient(lead, message))
 
-    def _patient(self, lead: Positions) -> Positions:
-        """The place of the PID segment that each of some segments belongs to, NONE for none."""
-        row: Positions = picked(self._relations.patient, lead)
+    def _patient(self, lead: Positions, message: Positions) -> Positions:
+        """The place of the PID segment that each of some segments of those messages belongs to, NONE for none."""
+        if self._pid_in_each_message:
+            return message
+        row: Positions = picked(self._relations.owners.patient, lead)
         place: Positions = row if self._pid_in_each_row else picked(self._patient_of_row, row)
         return place
 

@@ -30,7 +30,7 @@ KERNELS = {
     "connectors.hl7v2.boundaries": ("find_items", "read_headers"),
     "connectors.hl7v2.charsets": ("decide",),
     "connectors.hl7v2.locate": ("find_separators", "find_segments", "find_repetitions"),
-    "connectors.hl7v2.relate": ("_relate", "_group"),
+    "connectors.hl7v2.relate": ("_count", "_relate"),
     "connectors.hl7v2.values": ("_find",),
     "connectors.parquet.packing": ("plain", "runs", "differences"),
     "jobs.privacy.siv_kernels": ("_chain", "_count", "_encode", "token_ends"),
