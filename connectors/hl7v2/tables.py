@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from connectors.contract import ReadOptions
-from connectors.hl7v2 import charsets, findings, locate, observations, reference_range
+from connectors.hl7v2 import charsets, findings, observations, reference_range
 from connectors.hl7v2.assemble import Assembly
 from connectors.hl7v2.chunk import Chunk, Values, chunks, find_values, texts
 from connectors.hl7v2.findings import Findings, segment_names
@@ -20,6 +20,7 @@ from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.patient_key import FIELDS, LONGEST, Identifiers, find_identifiers, without_authority
 from connectors.hl7v2.relate import KINDS, NONE, TABLES, by_row, kind_table
 from connectors.hl7v2.segments import segment_columns
+from connectors.hl7v2.structures import structures
 from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import picked, taken
 from connectors.kernels.numbers import integers, numbers
@@ -207,15 +208,11 @@ class _Reader:
 
     def _message_columns(self, lead: Positions) -> Columns:
         frame, segments = self._frame, self._segments
-        counts, offsets = np.empty(len(frame), np.int32), np.empty(len(frame) + 1, np.int32)
-        out = np.empty(5 * len(segments.name), np.uint8)
-        locate.write_structures(segments.message, segments.name, counts, offsets, out)
+        counts = np.diff(lead, append=np.int32(len(segments.name)))
         self._findings.add(findings.CHARSET_ASSUMED, "MSH-18", lead[np.flatnonzero(frame.charset_assumed)])
         return {
             "charset": self._told.column(spread(pa.array(charsets.NAMES), frame.charset.astype(np.int32))),
-            "structure": pa.Array.from_buffers(
-                pa.string(), len(frame), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0
-            ),
+            "structure": structures(segments.name, counts, self._told),
             "segments": pa.array(counts),
         }
 

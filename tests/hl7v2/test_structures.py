@@ -1,0 +1,44 @@
+"""The structures of messages against a slow, obvious twin."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.hl7v2.locate import name_code
+from connectors.hl7v2.structures import structures
+from connectors.kernels.distinct import Told
+
+BODIES = st.lists(st.sampled_from(["PID", "OBX", "OBX", "NTE", "Z99"]), max_size=6)
+
+
+def twin(names: list[str]) -> str:
+    """Each name once a run, with a plus sign where it stands several times."""
+    runs = [(name, len(list(run))) for name, run in itertools.groupby(names)]
+    return " ".join(name + "+" * (times > 1) for name, times in runs)
+
+
+def check(messages: list[list[str]]) -> None:
+    name = np.array([name_code(each) for names in messages for each in names], np.int32)
+    told = Told()
+    made = structures(name, np.array([len(names) for names in messages], np.int32), told)
+    wanted = [twin(names) for names in messages]
+    made.validate(full=True)
+    assert made.to_pylist() == wanted
+    several = told.of(made)
+    assert several is None or several.values.to_pylist() == list(dict.fromkeys(wanted))
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.tuples(BODIES, st.integers(1, 12)), min_size=1, max_size=6))
+def test_the_names_of_the_segments_are_the_structure(sent: list[tuple[list[str], int]]) -> None:
+    check([["MSH", *names] for names, times in sent for _ in range(times)])
+
+
+@pytest.mark.parametrize("different", [1, 3, 500, 20_000])
+def test_many_messages_have_few_structures_or_many(different: int) -> None:
+    chosen = np.random.default_rng(different).integers(1, 24, (different, 5)).tolist()
+    several = [["MSH", *(f"Z{number:02d}" for number in numbers)] for numbers in chosen]
+    check([several[i % different] for i in range(20_000)])
