@@ -41,6 +41,8 @@ _CODES: Final = (
 )
 """Error code and position of a reject; the first ones are indexed by the status of a message (see buffer)."""
 _INDEX: Final = {code: i for i, (code, _) in enumerate(_CODES)}
+_NO_REJECTS: Final = REJECTS.empty_table()
+_NO_ENVELOPES: Final = ENVELOPES.empty_table()
 _CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b\x1c"))
 
 
@@ -48,7 +50,11 @@ class _Rejects:
     """Rejected spans: entry, code (index in _CODES), records, offset, length and SHA-256, in batches."""
 
     def __init__(self) -> None:
-        self.columns: list[tuple[Integers, Integers, Integers, Integers, Integers, Bytes]] = []
+        nothing = np.empty(0, np.int64)
+        no_digest = np.empty((0, digests.SIZE), np.uint8)
+        self.columns: list[tuple[Integers, Integers, Integers, Integers, Integers, Bytes]] = [
+            (nothing, nothing, nothing, nothing, nothing, no_digest)
+        ]
 
     def add(
         self, entry: Integers, code: Integers, records: Integers, offset: Integers, length: Integers, digest: Bytes
@@ -107,7 +113,7 @@ class Books:
             rows,
         )
         if not n:
-            return ENVELOPES.empty_table()
+            return _NO_ENVELOPES
         entry, kind, offset, declared, count = rows[:, :n]
         return pa.table(
             [
@@ -124,6 +130,8 @@ class Books:
 
 def _reject_messages(rejects: _Rejects, chunk: Chunk, status: npt.NDArray[np.int8]) -> None:
     bad = np.flatnonzero(status != READABLE)
+    if not len(bad):
+        return
     entry = chunk.entry_of[bad]
     starts, ends = chunk.starts[bad] * chunk.scale, chunk.ends[bad] * chunk.scale
     digest = digests.sha256_spans(chunk.raw, starts, ends)
@@ -136,6 +144,8 @@ def _reject_texts(rejects: _Rejects, chunk: Chunk) -> None:
     found = np.flatnonzero(items.text_ends > items.text_starts)
     whole = _objects_without_start(rejects, chunk)
     found = found[~whole[items.entry_of[found]]]
+    if not len(found):
+        return
     entry = items.entry_of[found]
     starts, ends = items.text_starts[found] * chunk.scale, items.text_ends[found] * chunk.scale
     before, after = _INDEX["HL7_TEXT_BEFORE_MESSAGE"], _INDEX["HL7_TEXT_AFTER_ENVELOPE"]
@@ -200,7 +210,7 @@ def _objects(chunk: Chunk, entry: Integers) -> pa.Array:
 def _reject_table(chunk: Chunk, columns: tuple[Integers, Integers, Integers, Integers, Integers, Bytes]) -> pa.Table:
     entry, code, records, offset, length, digest = columns
     if not len(entry):
-        return REJECTS.empty_table()
+        return _NO_REJECTS
     which = pa.array(code)
     return pa.table(
         [
