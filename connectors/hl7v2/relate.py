@@ -119,9 +119,9 @@ class Relations:
         messages: Positions = picked(self.message, segments)
         return messages
 
-    def index(self, segments: Positions) -> Positions:
-        """int32: the place of each of some segments in its message."""
-        message = self.message_of(segments)
+    def index(self, segments: Positions, message: Positions | None = None) -> Positions:
+        """int32: the place of each of some segments in its message. message: what message_of says of them, if known."""
+        message = self.message_of(segments) if message is None else message
         headers = self.leads[_MESSAGES]
         return segments - (headers if message is self.each_message else picked(headers, message))
 

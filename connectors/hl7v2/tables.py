@@ -351,10 +351,10 @@ class _Reader:
 
     def _assembled(self, table: str, own: Columns, lead: Positions, message: Positions | None = None) -> pa.Table:
         """The table of rows that begin at those segments, of those messages."""
-        if table != MESSAGES and table != FINDINGS and table != SEGMENTS:
-            own = {**own, "segment_index": pa.array(self._relations.index(lead))}
         if message is None:
             message = self._relations.message_of(lead)
+        if table != MESSAGES and table != FINDINGS and table != SEGMENTS:
+            own = {**own, "segment_index": pa.array(self._relations.index(lead, message))}
         return self._assembly.table(table, own, message, self._patient(lead, message))
 
     def _patient(self, lead: Positions, message: Positions) -> Positions:
