@@ -14,6 +14,7 @@ from connectors.hl7v2.layout import specs
 from connectors.hl7v2.locate import Positions
 from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import is_all, picked, taken
+from connectors.kernels.spans import nulls
 
 _DIGEST_BYTES = 32
 Made = TypeVar("Made")
@@ -52,7 +53,7 @@ class Assembly:
         for kind, places in spec.places.items():
             absent = self._nulls.get((kind, rows))
             if absent is None:
-                absent = self._nulls[kind, rows] = pa.nulls(rows, kind)
+                absent = self._nulls[kind, rows] = nulls(kind, rows)
             for place in places:
                 arrays[place] = absent
         return arrays

@@ -16,6 +16,7 @@ LONGEST = (1 << 31) - 1
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
 _SHARED_ROWS = 1 << 20
+_SHARED_NULLS = 1 << 17  # about 6 MB of all types
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
@@ -102,6 +103,19 @@ def validity(values: pa.Array) -> npt.NDArray[np.bool_]:
 def _all_true(power: int) -> npt.NDArray[np.bool_]:
     """bool[2^power]"""
     return to_read(np.ones(1 << power, np.bool_))
+
+
+def nulls(kind: pa.DataType, count: int) -> pa.Array:
+    """The array of as many nulls. Nobody writes to its buffers, which short ones share as long as the process runs."""
+    if count > _SHARED_NULLS:
+        return pa.nulls(count, kind)
+    return _all_null(kind, max(count - 1, 0).bit_length()).slice(0, count)
+
+
+@cache
+def _all_null(kind: pa.DataType, power: int) -> pa.Array:
+    """2^power nulls."""
+    return pa.nulls(1 << power, kind)
 
 
 def _unpacked(values: pa.Array) -> npt.NDArray[np.bool_]:

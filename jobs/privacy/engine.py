@@ -18,7 +18,7 @@ from connectors.contract import Category, Column, TableSpec
 from connectors.errors import ConfigError
 from connectors.identity import normalise
 from connectors.kernels.distinct import Distinct, Told, distinct
-from connectors.kernels.spans import place_of
+from connectors.kernels.spans import nulls, place_of
 from jobs.privacy.actions import Action, Keep, Rows
 from jobs.privacy.actions.token import column_cipher
 from jobs.privacy.keys import Keyring
@@ -100,7 +100,7 @@ class Shared:
     def nulls(self, name: str, kind: pa.DataType, count: int) -> pa.Array:
         """A column of nulls. name: of the type, which says more quickly than the type which one it is."""
         if (name, count) not in self._nulls:
-            self._nulls[name, count] = pa.nulls(count, kind)
+            self._nulls[name, count] = nulls(kind, count)
         return self._nulls[name, count]
 
     def once(self, purpose: Hashable, arrays: Sequence[pa.Array], make: Callable[[], Made]) -> Made:

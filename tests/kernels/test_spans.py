@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.spans import number_array, only_where, spans_of, validity
+from connectors.kernels.spans import nulls, number_array, only_where, spans_of, validity
 
 TEXTS = st.lists(st.one_of(st.none(), st.text(max_size=9)), max_size=40)
 
@@ -30,6 +31,15 @@ def test_columns_without_a_null_share_what_says_that_all_rows_are_valid() -> Non
         assert (len(valid), valid.all(), valid.flags.c_contiguous, valid.flags.writeable) == (rows, True, True, False)
     assert np.shares_memory(validity(pa.array(["a", "b", "c"])), validity(pa.array([1, 2, 3, 4])))
     assert not validity(pa.array(["a", None])).flags.writeable
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.timestamp("us", "UTC"), pa.list_(pa.string()), pa.null()])
+def test_nulls_are_those_of_arrow(kind: pa.DataType) -> None:
+    for rows in (0, 1, 2, 3, 64, 65, 1 << 17, (1 << 17) + 1):
+        made = nulls(kind, rows)
+        made.validate(full=True)
+        assert (len(made), made.null_count, made.type) == (rows, rows, kind)
+        assert made.equals(pa.nulls(rows, kind))
 
 
 @settings(derandomize=True, max_examples=100, deadline=None)
