@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import pyarrow as pa
 
 from connectors.contract import Category
+from connectors.hl7v2.plain_values import RANGE
 from connectors.kernels.distinct import Told
-
-_NUMBER: Final = r"[<>]?=?\s*[-+]?\d{1,6}(?:[.,]\d{1,6})?"
-_RANGE: Final = re.compile(rf"\s*{_NUMBER}(?:\s*(?:-|:|/|to)\s*{_NUMBER})?\s*%?\s*", re.IGNORECASE)
-"""A bound, or two of them: HL7 2.9, chapter 7, 7.4.2.7. Seven digits and more are no bound but somebody's number."""
 
 
 def categories(ranges: pa.StringArray, told: Told) -> pa.StringArray:
@@ -27,4 +21,4 @@ def categories(ranges: pa.StringArray, told: Told) -> pa.StringArray:
 def _category(text: str | None) -> str | None:
     if text is None:
         return None
-    return (Category.QUANTITY if _RANGE.fullmatch(text) else Category.FREE_TEXT).value
+    return (Category.QUANTITY if RANGE.fullmatch(text) else Category.FREE_TEXT).value

@@ -129,8 +129,12 @@ def test_an_observation_belongs_to_the_request_and_specimen_before_it() -> None:
             "quantity",
             {"value_number": 1.0, "value_separator": ":", "value_second_number": 128.0},
         ),
-        ("CWE", "1", "A^b^L^C^d^M", "code", {"value_code": "A", "value_text": "b", "value_alternate_code": "C"}),
+        ("CWE", "1", "A^b^L^C^d^M", "code_text", {"value_code": "A", "value_text": "b", "value_alternate_code": "C"}),
+        ("CE", "1", "A", "code", {"value_code": "A", "value_text": None}),
+        ("CWE", "1", "A^^L", "code_text", {"value_code": "A", "value_code_system": "L"}),
+        ("CNE", "1", "A~B^KAN", "code_text", {"value_code": "A"}),
         ("ID", "1", "Y", "code", {"value_code": "Y", "value_text": None}),
+        ("IS", "1", "Y^KAN", "code_text", {"value_code": "Y"}),
         (
             "DT",
             "1",
@@ -139,9 +143,33 @@ def test_an_observation_belongs_to_the_request_and_specimen_before_it() -> None:
             {"value_time": datetime(2024, 2, 29, tzinfo=UTC), "value_time_precision": 8},
         ),
         ("TM", "1", "0930", "event_date", {"value_time": None}),
+        ("TM", "1", "0930 KAN", "free_text", {"value_time": None}),
+        ("DT", "1", "KAN", "free_text", {"value_time": None}),
+        ("TS", "1", "20240229^D", "event_date", {"value_time_precision": 8}),
+        ("TS", "1", "20240229^KAN", "free_text", {"value_time_precision": 8}),
+        ("NM", "1", "<15", "quantity", {"value_number": None}),
+        ("NM", "1", "60~120", "quantity", {"value_number": 60.0}),
+        ("NM", "1", "5^^", "quantity", {"value_number": 5.0}),
+        ("NM", "1", '""', "quantity", {"value_number": None}),
+        ("NM", "1", "KAN", "free_text", {"value_number": None}),
+        ("NM", "1", "5^KAN", "free_text", {"value_number": 5.0}),
+        ("NM", "1", "5~KAN", "free_text", {"value_number": 5.0}),
+        ("NM", "1", "555-12-3456", "free_text", {"value_number": None}),
+        ("SN", "1", "^5^^", "quantity", {"value_number": 5.0, "value_separator": None}),
+        ("SN", "1", "KAN^5", "free_text", {"value_number": 5.0, "value_comparator": None}),
+        ("SN", "1", "^5^KAN^6", "free_text", {"value_number": 5.0, "value_separator": None}),
+        ("SN", "1", "^5^-^KAN", "free_text", {"value_number": 5.0, "value_separator": "-"}),
+        ("SN", "1", ">^5^^^KAN", "free_text", {"value_number": 5.0, "value_comparator": ">"}),
+        ("SN", "1", "^5~KAN", "free_text", {"value_number": 5.0}),
         ("ST", "1", "1.5", "free_text", {"value_number": None, "value_code": None}),
         ("NM", "30525-0", "93", "age", {"value_number": 93.0}),
+        ("NM", "30525-0", "KAN", "free_text", {"value_number": None}),
+        ("ST", "30525-0", "93 years", "age", {"value_number": None}),
+        ("ST", "30525-0", "93 KAN", "free_text", {"value_number": None}),
+        ("XPN", "30525-0", "KAN^N", "free_text", {}),
         ("ST", "21112-8", "19310203", "birth_date", {"value_number": None}),
+        ("ST", "21112-8", "1931-02-03", "birth_date", {"value_number": None}),
+        ("TX", "21112-8", "KAN 1931", "free_text", {"value_number": None}),
         ("CX", "1", "77^^^GEN", "patient_id", {"value_code": None}),
         ("XPN", "1", "DOE^J", "person_name", {}),
         ("XAD", "1", "1 Main", "address_street", {}),
@@ -158,6 +186,16 @@ def test_a_value_is_typed_and_categorised_by_its_type(kind, code, value, categor
     assert found["value"] == value
     assert found["value_category"] == category
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_sign_of_a_structured_number_that_is_none_is_a_finding() -> None:
+    signs = ("<", ">=", "KAN", '""', "")
+    lines = [f"OBX|{i}|SN|1||{sign}^5^{'/' if i else 'to'}^6" for i, sign in enumerate(signs)]
+    tables = read(message(PID, *lines))
+    assert tables["hl7v2_observations"]["value_comparator"].to_pylist() == ["<", ">=", None, '""', None]
+    assert tables["hl7v2_observations"]["value_separator"].to_pylist() == [None, *["/"] * 4]
+    found = [(f["code"], f["segment_index"]) for f in tables["hl7v2_findings"].to_pylist()]
+    assert found == [("HL7_NUMBER_INVALID", 2), ("HL7_NUMBER_INVALID", 4)]
 
 
 def test_whatever_a_policy_must_look_at_row_by_row_is_routed_by_the_category() -> None:

@@ -30,6 +30,12 @@ MESSAGE = "\r".join(
         "OBX|4|XPN|7777^Name^L||KANNAMED^X||||||F",
         "OBX|5|DT|6666^Date^L||20240229||||||F",
         "OBX|6|ED|5555^File^L||^TEXT^^Base64^S0FOQVJJRQ==||||||F",
+        "OBX|7|CWE|4444^Code^L||CODED^KANWORDS^L^OTHER^KANOTHERWORDS^M^^^KANORIGINAL||||||F",
+        "OBX|8|CE|3333^Code^L||CODED~KEPT^KANREPEATED||||||F",
+        "OBX|9|NM|2222^Number^L||KANINNUMBER||||||F",
+        "OBX|10|SN|1111^Number^L||KANSIGN^5^KANBETWEEN^6||||||F",
+        "OBX|11|DT|1110^Date^L||KANINDATE||||||F",
+        "OBX|12|ST|30525-0^Age^LN||93 KANINAGE||||||F",
         "NTE|1||KANNOTE",
     ]
 )
