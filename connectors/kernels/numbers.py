@@ -82,7 +82,7 @@ def numbers(buf: Bytes, start: Integers, length: Integers) -> tuple[pa.DoubleArr
     """NM: an optional sign, digits, an optional decimal point; blanks around are left out.
 
     buf: uint8[size]; start, length: int[n], length -1 null. Returns float64[n], null where the value is null, empty,
-    `""` or bad, and bad bool[n]: text that is no NM (thousands separators, exponents, words, units).
+    `""` or bad, and bad bool[n]: text that is no NM (thousands separators, exponents, words, units), or beyond float64.
     """
     values, state = _parsed(buf, start, length)
     return number_array(values, state == FINE), state == BAD
@@ -102,7 +102,7 @@ def _parsed(buf: Bytes, start: Integers, length: Integers) -> tuple[Floats, Byte
     _numbers(buf, start, length, _POWERS, values, state)
     for r in np.flatnonzero(state == LONG):
         values[r] = float(buf[start[r] : start[r] + length[r]].tobytes())
-        state[r] = FINE
+        state[r] = FINE if np.isfinite(values[r]) else BAD
     return values, state
 
 

@@ -60,6 +60,11 @@ def test_null_empty_and_the_explicit_null_are_null_and_not_bad() -> None:
     assert (values.to_pylist(), bad.tolist()) == ([None, None, None, None, 7.0], [False] * 5)
 
 
+def test_a_number_beyond_float64_is_bad() -> None:
+    values, bad = numbers(*spans_of([b"1" * 310, b"-" + b"9" * 400, b"1" * 309, b"0" * 400]))
+    assert (values.to_pylist(), bad.tolist()) == ([None, None, float("1" * 309), 0.0], [True, True, False, False])
+
+
 def test_components_are_found_with_each_rows_separator() -> None:
     buf, start, length = spans_of([b">^10", b"*5", b"a^b^c^d^e", None, b""])
     at, size = components(buf, start, length, np.frombuffer(b"^*^^^", np.uint8), 4)
