@@ -77,14 +77,19 @@ def demo(
 
 
 def fresh(out: Path) -> None:
-    """An empty folder for the demo. Raises ConfigError if it holds something else."""
+    """An empty folder for the demo. Raises ConfigError if it holds something else, or cannot be one."""
     from connectors.errors import ConfigError
 
-    if out.exists() and any(out.iterdir()) and not (out / MARKER).exists():
-        raise ConfigError("DEMO_FOLDER", f"{out} holds something that is not a demo; name another folder with --out")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    (out / MARKER).touch()
+    try:
+        if out.exists() and any(out.iterdir()) and not (out / MARKER).exists():
+            raise ConfigError(
+                "DEMO_FOLDER", f"{out} holds something that is not a demo; name another folder with --out"
+            )
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        (out / MARKER).touch()
+    except OSError as error:
+        raise ConfigError("DEMO_FOLDER", f"{out} cannot be made a folder for the demo: {error.strerror}") from None
 
 
 @contextmanager

@@ -327,7 +327,8 @@ def _write_unfinished(path: str, data: Content) -> str:
         finally:
             os.close(file)
     except OSError as error:
-        Path(unfinished).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is none where the folder is none
+            Path(unfinished).unlink()
         raise local_error(error, path) from None
     return unfinished
 
