@@ -33,7 +33,7 @@ def verify(
         ),
     ] = None,
     logs: Annotated[
-        list[Path] | None, typer.Option(help="Folder of logs to look for them too; may be given again.")
+        list[Path] | None, typer.Option(help="Folder or file of logs to look for them too; may be given again.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -49,11 +49,13 @@ def verify(
     """
     from dataclasses import asdict
 
-    from connectors.errors import ExitCode
+    from connectors.errors import ConfigError, ExitCode
     from connectors.lake.verify import verify as prove
     from jobs.heads import parse_head, public_key
     from jobs.leaks import find_leaks, read_values
 
+    if logs and leaks is None:
+        raise ConfigError("LEAK_LOGS", "--logs wants the values to look for: name their file with --leaks")
     wanted = parse_head(head) if head else None
     trusted = [public_key(path) for path in trust or []]
     report = prove(lake, store.options(), head=wanted, trust=trusted)

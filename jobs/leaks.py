@@ -50,7 +50,11 @@ def read_values(path: Path) -> list[str]:
 
 
 def find_leaks(lake: str, options: StorageOptions, values: Sequence[str], logs: Iterable[Path]) -> list[Leak]:
-    """Every value that stands in the lake outside `restricted/`, in a file's name, or in a file below `logs`."""
+    """Every value that stands in the lake outside `restricted/`, in a file's name, or in a file below `logs`.
+
+    Raises AccessError (LEAK_LOGS) where there are no such logs: nothing would be found in them.
+    """
+    files = [path for place in logs for path in _files(place)]
     store = Lake.open(lake, options).store
     found: list[Leak] = []
     for page in store.list():
@@ -58,10 +62,18 @@ def find_leaks(lake: str, options: StorageOptions, values: Sequence[str], logs: 
             key = key_of(store, raw)
             if not key.startswith(f"{RESTRICTED}/"):
                 found += _in_file(store, key, values)
-    for folder in logs:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
-            found += _in_bytes(path.read_bytes() + path.name.encode(), str(path), values)
+    for path in files:
+        found += _in_bytes(path.read_bytes() + path.name.encode(), str(path), values)
     return found
+
+
+def _files(place: Path) -> list[Path]:
+    """The files of a folder and those below it; one file is itself."""
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise AccessError("LEAK_LOGS", f"there are no logs {place}")
+    return sorted(path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def _in_file(store: Store, key: str, values: Sequence[str]) -> Iterator[Leak]:

@@ -125,6 +125,13 @@ def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
         (("verify", "nowhere"), "LAKE_MISSING"),
         (("verify", "lake", "--head", "seven"), "HEAD_FORM"),
         (("verify", "lake", "--trust", "nowhere.pem"), "TRUST_UNREADABLE"),
+        (("verify", "lake", "--logs", "in"), "LEAK_LOGS"),
+        (("verify", "lake", "--logs", "nowhere", "--leaks", "keys/signing-key.pub.pem"), "LEAK_LOGS"),
+        (("ingest", "--source", "in", "--lake", "keys/data-key.json", "--policy", "pseudonymised"), "STORE_PATH"),
+        (("ingest", "--source", "in", "--lake", "keys/data-key.json/l", "--policy", "pseudonymised"), "STORE_PATH"),
+        (("generate", "hl7v2", "--messages", "1", "--out", "keys/data-key.json"), "STORE_PATH"),
+        (("demo", "--out", "keys/data-key.json"), "DEMO_FOLDER"),
+        (("demo", "--out", "keys/data-key.json/demo"), "DEMO_FOLDER"),
         (("tables", "nothing"), "TABLE_UNKNOWN"),
         (
             ("ingest", "--source", "in", "--lake", "l2", "--policy", "pseudonymised", "--log-format", "wrong"),

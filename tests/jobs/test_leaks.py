@@ -101,3 +101,4 @@ def test_a_value_in_a_log_has_no_column(tmp_path: Path) -> None:
     logs = write(tmp_path / "logs", {"worker.out": b"said SECRET twice: SECRET"})
     found = find_leaks(str(tmp_path / "lake"), StorageOptions(), ["SECRET"], [logs])
     assert found == [Leak(1, str(logs / "worker.out"), "", 0)]
+    assert find_leaks(str(tmp_path / "lake"), StorageOptions(), ["SECRET"], [logs / "worker.out"]) == found
