@@ -64,3 +64,17 @@ def test_a_stage_over_a_zone_that_was_never_written_is_refused(tmp_path: Path) -
     with pytest.raises(ConfigError) as caught:
         stage("deidentify", lake, keys, policy="pseudonymised", source_zone="validated")
     assert caught.value.code == "ZONE_EMPTY"
+
+
+def test_a_zone_that_was_written_from_one_zone_is_not_written_from_another(tmp_path: Path) -> None:
+    keys, lake = tmp_path / "keys", tmp_path / "lake"
+    source = write(tmp_path / "in", {"a.hl7": file_of("1")})
+    run(source, lake, keys, policy="identified", allow_identified=True, stages=())
+    stage("validate", lake, keys)
+    stage("deidentify", lake, keys, policy="pseudonymised", source_zone="validated")
+    before = everything(lake)
+    with pytest.raises(ConfigError) as caught:
+        stage("deidentify", lake, keys, policy="pseudonymised", source_zone="identified")
+    assert caught.value.code == "ZONE_FED"
+    assert everything(lake) == before
+    assert stage("deidentify", lake, keys, policy="pseudonymised", source_zone="validated")["objects"]["done"] == 1
