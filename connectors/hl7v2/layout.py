@@ -50,17 +50,16 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 class Source:
     """What the kernel looks for in one kind of segment.
 
-    entries: int32[e, 3], component, subcomponent and slot, in the order of fields, components and subcomponents: 0 for
-    the whole field or component. bounds: int32[fields + 1], where those of each field begin, and where the last end.
-    header: the segment is MSH, whose first field is the separator itself, and with the second one text: those two are
-    one of `bounds`. shared: some slot has several positions.
+    entries: int32[e, 4], component and subcomponent, 0 for the whole field or component, slot, and whether the slot has
+    several positions, in the order of fields, components and subcomponents. bounds: int32[fields + 1], where those of
+    each field begin, and where the last end. header: the segment is MSH, whose first field is the separator itself, and
+    with the second one text: those two are one of `bounds`.
     """
 
     name: str
     bounds: npt.NDArray[np.int32]
     entries: npt.NDArray[np.int32]
     header: bool
-    shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,6 @@ def _source(name: str, places: list[tuple[int, int, int, int]], several: set[int
     return Source(
         name=name.split("@")[0],
         bounds=np.searchsorted(fields, np.arange(1, fields[-1] + 2)).astype(np.int32),
-        entries=np.array([entry[1:] for entry in entries], np.int32),
+        entries=np.array([(*entry[1:], entry[-1] in several) for entry in entries], np.int32),
         header=header,
-        shared=any(place[0] in several for place in places),
     )

@@ -27,9 +27,9 @@ from connectors.kernels.words import (
     lowest,
     ones,
     prefetch,
-    put_byte,
     put_int,
     put_word,
+    same,
     word_at,
 )
 
@@ -38,12 +38,20 @@ Positions = npt.NDArray[np.int32]
 Places = npt.NDArray[np.int64]
 
 ESCAPED: Final = 1
-_ENTRY: Final = 4  # words of an entry: component, subcomponent, where the starts of its slot stand, and where its total
-_PLAN: Final = 8  # words of a field's plan: what is wanted, the addresses of its first entry, where its entries stand
-_NOTHING, _PARTS = 0, -1  # what is wanted of a field: nothing, what several entries or one of a part say
-_WHOLE, _HEAD = 8, 16  # all of it, or its first component: where in `room` the bits stand that end that
-_FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT = range(5)
+# What `room` holds: a block of each separator, and for what is wanted of a field, all of it or its first component, the
+# bits that end it.
+_FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT, _WHOLE = range(0, 6 * BLOCK, BLOCK)
+_HEAD: Final = _WHOLE + 8
+_ROOM: Final = 6 * BLOCK
 _SEPARATORS: Final = 5
+_NOTHING, _PARTS, _FRESH = 0, -1, -2  # else nothing, what several entries say, or the first value of a slot
+# Words of an entry, in bytes: component, subcomponent, where the starts of its slot stand, whether the lengths there
+# are cleared, and whether other positions share it.
+_COMPONENT_OF, _SUBCOMPONENT_OF, _AT, _CLEARED, _SHARED, _ENTRY = 0, 8, 16, 24, 32, 40
+# Words of a plan, of a field or a component: what is wanted of it (of a fresh one: later on); where the starts of the
+# slot stand that gets it, and the entry that says so; its entries; the plans of its components, and how many they are.
+_KIND, _LATER, _START, _OWN, _FIRST, _STOP, _PARTS_OF, _COUNT, _PLAN = 0, 8, 16, 24, 32, 40, 48, 56, 64
+_WORD: Final = 8
 _AHEAD: Final = 25  # segments from one to the text that is asked for while it is worked on
 
 
@@ -83,7 +91,7 @@ def _window(low: int, end: int, own: int, header: bool) -> Any:
     header: the first byte is a separator that divides nothing, the first field declares the escape character.
     """
     left, one = end - low, np.uint64(1)
-    bits, escapes = equals(low, byte_at(own + _FIELD)), equals(low, byte_at(own + _ESCAPE))
+    bits, escapes = same(low, own + _FIELD), same(low, own + _ESCAPE)
     if left < BLOCK:
         bits, escapes = bits & below(left) | one << np.uint64(left), escapes & below(left)
     if header:
@@ -93,107 +101,174 @@ def _window(low: int, end: int, own: int, header: bool) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _note(at: int, lengths: int, total: int, offset: int, stride: int, begin: int, size: int) -> None:
-    """The bytes from a place in the text, if any, become the value of a row, and their number is added to a total.
+def _begins(ends: Any, limit: int) -> Any:
+    """uint64: where what is not empty begins, for the bits of where parts end, below a limit; one begins at 0."""
+    one = np.uint64(1)
+    return ~ends & (ends << one | one) & below(limit)
 
-    at: where the starts of the slot stand. lengths: from there to its lengths, cleared before the first value. offset:
-    from the first row to this one.
+
+@njit(cache=True, nogil=True)
+def _note(entry: int, lengths: int, stride: int, offset: int, begin: int, size: int) -> None:
+    """The bytes from a place in the text, if any, become the value of a row of an entry's slot.
+
+    lengths: from the starts of a slot to its lengths, cleared before the first value. offset: from the first row to
+    this one. Where several positions share the slot, the first value that is not empty stays.
     """
-    before = word_at(total)
     if size <= 0:
         return
-    if before == 0:
+    at = word_at(entry + _AT)
+    if word_at(entry + _CLEARED) == 0:
         clear(at + lengths, stride)
-    put_int(at + offset, begin)
-    put_int(at + lengths + offset, size)
-    put_word(total, before + size)
+        put_word(entry + _CLEARED, 1)
+    if word_at(entry + _SHARED) == 0 or int_at(at + lengths + offset) == 0:
+        put_int(at + offset, begin)
+        put_int(at + lengths + offset, size)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _note_parts(
-    entry: int, stop: int, low: int, high: int, parts: Any, limit: int, targets: Any, offset: int, own: int, long: bool
-) -> None:
-    """Notes what the entries between two addresses want of the field between two others.
+def _note_entries(entry: int, stop: int, low: int, high: int, targets: Any, offset: int, own: int) -> None:
+    """Notes what the entries between two addresses want of the field or component between two others."""
+    text, lengths, stride = targets
+    divided = same(low, own + _SUBCOMPONENT) & below(high - low) != 0 or high - low > BLOCK
+    for each in range(entry, stop, _ENTRY):
+        subcomponent, begin, end = word_at(each + _SUBCOMPONENT_OF), low, high
+        if subcomponent and divided:
+            begin, end = _part(low, high, byte_at(own + _SUBCOMPONENT), subcomponent)
+        elif subcomponent > 1:
+            break
+        _note(each, lengths, stride, offset, begin - text, end - begin)
 
-    parts: uint64, where components end from `low` on, for a field that is not long. limit: where the first repetition
-    ends. The components are gone through once, for their entries are in the same order. Where several positions share
-    a slot, the first value that is not empty stays.
+
+@njit(cache=True, nogil=True)
+def _begun(plan: int, lengths: int, stride: int) -> Any:
+    """Clears the lengths of the slot that gets a field or component; returns what is wanted of that from now on."""
+    entry, kind = word_at(plan + _OWN), word_at(plan + _LATER)
+    if word_at(entry + _CLEARED) == 0:
+        clear(word_at(entry + _AT) + lengths, stride)
+        put_word(entry + _CLEARED, 1)
+    put_word(plan + _KIND, kind)
+    return kind
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _note_parts(plan: int, low: int, size: int, parts: Any, limit: int, targets: Any, offset: int, own: int) -> None:
+    """Notes what is wanted of a field of `size` bytes from an address on, and of its components that are not empty.
+
+    parts: uint64, where components end from `low` on. limit: where the first repetition ends.
     """
-    text, lengths, stride, shared = targets
-    divider, one = byte_at(own + _COMPONENT), np.uint64(1)
-    number, begin = 1, low
-    end = _first(low, limit, divider) if long else low + lowest(parts)
-    for each in range(entry, stop, 8 * _ENTRY):
-        component, subcomponent, at, total = word_at(each), word_at(each + 8), word_at(each + 16), word_at(each + 24)
-        at_low, at_high = low, high
-        if component:
-            while number < component and end < limit:
-                begin, number = end + 1, number + 1
-                parts &= parts - one
-                end = _first(begin, limit, divider) if long else low + lowest(parts)
-            if number < component:
-                break
-            at_low, at_high = begin, end
-            if subcomponent:
-                at_low, at_high = _part(begin, end, byte_at(own + _SUBCOMPONENT), subcomponent)
-        if not shared or word_at(total) == 0 or int_at(at + lengths + offset) == 0:
-            _note(at, lengths, total, offset, stride, at_low - text, at_high - at_low)
+    text, lengths, stride = targets
+    entry, base, one = word_at(plan + _OWN), low - text, np.uint64(1)
+    if entry:
+        _note(entry, lengths, stride, offset, base, size)
+    ends = parts | one << np.uint64(limit)
+    begins, components, count = _begins(ends, limit), word_at(plan + _PARTS_OF), word_at(plan + _COUNT)
+    while begins:
+        begin, number = lowest(begins), ones(ends & (begins - one))
+        begins &= begins - one
+        if number >= count:
+            break
+        component, length = components + _PLAN * number, lowest(ends >> np.uint64(begin))
+        kind = word_at(component + _KIND)
+        if kind == _NOTHING:
+            continue
+        if kind == _PARTS:
+            entry, stop = word_at(component + _FIRST), word_at(component + _STOP)
+            _note_entries(entry, stop, low + begin, low + begin + length, targets, offset, own)
+            continue
+        if kind < 0:
+            _begun(component, lengths, stride)
+        at = word_at(component + _START)
+        put_int(at + offset, base + begin)
+        put_int(at + lengths + offset, length)
 
 
 @njit(cache=True, nogil=True)
-def _note_long(entry: int, stop: int, low: int, high: int, targets: Any, offset: int, own: int) -> None:
-    """Notes what the entries between two addresses want of a field that does not end in its window."""
-    limit = _first(low, high, byte_at(own + _REPETITION))
-    _note_parts(entry, stop, low, high, np.uint64(0), limit, targets, offset, own, True)
+def _note_long(plan: int, low: int, high: int, targets: Any, offset: int, own: int) -> None:
+    """Notes what is wanted of the field between two addresses, which does not end in its window.
+
+    The components are gone through once, for the entries are in the same order.
+    """
+    limit, divider = _first(low, high, byte_at(own + _REPETITION)), byte_at(own + _COMPONENT)
+    number, begin, end = 1, low, _first(low, limit, divider)
+    for entry in range(word_at(plan + _FIRST), word_at(plan + _STOP), _ENTRY):
+        component = word_at(entry + _COMPONENT_OF)
+        if component == 0:
+            _note_entries(entry, entry + 1, low, high, targets, offset, own)
+            continue
+        while number < component and end < limit:
+            begin, number = end + 1, number + 1
+            end = _first(begin, limit, divider)
+        if number < component:
+            break
+        _note_entries(entry, entry + 1, begin, end, targets, offset, own)
 
 
 @njit(cache=True, nogil=True)
-def _note_escapes(entry: int, stop: int, targets: Any, offset: int, totals: int, state: int, escape: int) -> None:
-    """Marks those slots of the entries between two addresses as ESCAPED whose value in a row holds the escape
-    character."""
-    text, lengths, _, _ = targets
-    for each in range(entry, stop, 8 * _ENTRY):
-        at, total = word_at(each + 16), word_at(each + 24)
-        if word_at(total) == 0 or int_at(at + lengths + offset) == 0:
+def _note_escapes(work: Places, entries: Positions, targets: Any, offset: int, state: Bytes, escape: int) -> None:
+    """Marks those slots of the entries as ESCAPED whose value in a row holds the escape character."""
+    text, lengths, _ = targets
+    for i in range(entries.shape[0]):
+        at = work[i, _AT // _WORD]
+        if work[i, _CLEARED // _WORD] == 0 or int_at(at + lengths + offset) == 0:
             continue
         low = text + int_at(at + offset)
         high = low + int_at(at + lengths + offset)
         if _first(low, high, escape) < high:
-            put_byte(state + (total - totals) // 8, ESCAPED)
+            state[entries[i, 2]] = ESCAPED
 
 
 @njit(cache=True, nogil=True)
 def _plan(
     bounds: Positions,
     entries: Positions,
-    shared: bool,
     start: int,
-    totals: int,
     stride: int,
+    totals: Places,
     plan: Places,
+    parts: Places,
     work: Places,
 ) -> None:
-    """Writes the entries of a source with the addresses of what they fill to work, and what is wanted of each field,
-    nothing of those behind them, to plan."""
-    at_work = np.int64(work.ctypes.data)
+    """Writes the entries of a source with the addresses of what they fill to work, what is wanted of each field,
+    nothing of those behind them, to plan, and of each component of a field to parts."""
+    at_parts, n = np.int64(parts.ctypes.data), 0
+    plan[:], parts[:] = _NOTHING, _NOTHING
     for i in range(entries.shape[0]):
-        work[i, 0], work[i, 1] = entries[i, 0], entries[i, 1]
-        work[i, 2], work[i, 3] = start + stride * entries[i, 2], totals + 8 * entries[i, 2]
-    plan[:, 0] = _NOTHING
+        slot = entries[i, 2]
+        work[i, 0], work[i, 1], work[i, 2] = entries[i, 0], entries[i, 1], start + stride * slot
+        work[i, 3], work[i, 4] = totals[slot] > 0, entries[i, 3]
     for field in range(bounds.size - 1):
         first, last = bounds[field], bounds[field + 1]
-        if last == first + 1 and entries[first, 0] <= 1 and entries[first, 1] == 0 and not shared:
-            plan[field, 0] = _HEAD if entries[first, 0] else _WHOLE
-        elif last > first:
-            plan[field, 0] = _PARTS
-        if last > first:
-            plan[field, 1], plan[field, 2] = work[first, 2], work[first, 3]
-        plan[field, 3], plan[field, 4] = at_work + 8 * _ENTRY * first, at_work + 8 * _ENTRY * last
+        if last == first:
+            continue
+        _plan_one(plan[field], work, first, last, 0)
+        plan[field, _PARTS_OF // _WORD], plan[field, _COUNT // _WORD] = at_parts + _PLAN * n, work[last - 1, 0]
+        low = first
+        while low < last:
+            high, component = low + 1, work[low, 0]
+            while high < last and work[high, 0] == component:
+                high += 1
+            if component:
+                _plan_one(parts[n + component - 1], work, low, high, component)
+            low = high
+        n += work[last - 1, 0]
+
+
+@njit(cache=True, nogil=True)
+def _plan_one(plan: Places, work: Places, first: int, last: int, component: int) -> None:
+    """Writes what some entries want of a field (component 0) or of that component of one."""
+    at, above = np.int64(work.ctypes.data), work[first, 1] == 0
+    whole, head = above and work[first, 0] == component, above and component == 0 and work[first, 0] == 1
+    fresh = (whole or head) and last == first + 1 and work[first, _SHARED // _WORD] == 0
+    plan[_KIND // _WORD] = _FRESH if fresh else _PARTS
+    plan[_LATER // _WORD] = _WHOLE if whole else _HEAD
+    plan[_START // _WORD] = work[first, _AT // _WORD]
+    plan[_OWN // _WORD] = at + _ENTRY * first if whole or fresh else 0
+    plan[_FIRST // _WORD], plan[_STOP // _WORD] = at + _ENTRY * first, at + _ENTRY * last
 
 
 @njit(cache=True, nogil=True)
 def _find(
-    targets: Places,
+    text: Bytes,
     segment_start: Positions,
     segment_end: Positions,
     separators: Bytes,
@@ -202,37 +277,41 @@ def _find(
     bounds: Positions,
     entries: Positions,
     header: bool,
-    plan: Places,
-    work: Places,
-    room: Places,
+    start: Positions,
+    length: Positions,
+    totals: Places,
+    state: Bytes,
 ) -> None:
-    """See find_values. targets: addresses of start, length, totals, text and state, and whether slots are shared.
+    """See find_values.
 
-    plan: int64[fields + BLOCK, _PLAN], work: int64[e, _ENTRY], room: int64[3], the separators and two words of bits.
-    The caller holds all whose addresses are used, which are int64 as well: the sum of an int64 and a uint64 is a float.
+    Addresses are int64: the sum of an int64 and a uint64 is a float.
     """
-    start, lengths, totals, text, state = targets[0], targets[1] - targets[0], targets[2], targets[3], targets[4]
-    stride, shared, one = 4 * segments.size, targets[5] != 0, np.uint64(1)
-    _plan(bounds, entries, shared, start, totals, stride, plan, work)
-    at_plan, at_work, own = np.int64(plan.ctypes.data), np.int64(work.ctypes.data), np.int64(room.ctypes.data)
-    behind_plan, behind_work = at_plan + 8 * _PLAN * (bounds.size - 1), at_work + 8 * _ENTRY * entries.shape[0]
+    plan = np.empty((bounds.size - 1 + BLOCK, _PLAN // _WORD), np.int64)
+    parts = np.empty((entries[:, 0].sum(), _PLAN // _WORD), np.int64)
+    work, room = np.empty((entries.shape[0], _ENTRY // _WORD), np.int64), np.empty(_ROOM, np.uint8)
+    stride, first_start, one = 4 * segments.size, np.int64(start.ctypes.data), np.uint64(1)
+    _plan(bounds, entries, first_start, stride, totals, plan, parts, work)
+    at_plan, own, base = np.int64(plan.ctypes.data), np.int64(room.ctypes.data), np.int64(text.ctypes.data)
+    behind_plan, lengths = at_plan + _PLAN * (bounds.size - 1), np.int64(length.ctypes.data) - first_start
+    target = (base, lengths, stride)
     at_separators, first_four, fifth = np.int64(separators.ctypes.data), 0, -1
     for row in range(segments.size):
         s = segments[row]
         if s < 0:
             continue
         ahead = min(s + _AHEAD, segment_start.size - 1)
-        prefetch(text + segment_start[ahead])
-        prefetch(text + segment_start[ahead] + BLOCK)
+        prefetch(base + segment_start[ahead])
+        prefetch(base + segment_start[ahead] + BLOCK)
         sent = at_separators + SEPARATORS * message[s]
         if int_at(sent) != first_four or byte_at(sent + 4) != fifth:
             first_four, fifth = int_at(sent), byte_at(sent + 4)
             for k in range(_SEPARATORS):
                 declared = byte_at(sent + k)
-                put_byte(own + k, declared if declared else byte_at(sent))  # which divides nothing inside a field
-        target, offset = (text, lengths, stride, shared), 4 * row
-        low, end, field, escaped = text + segment_start[s] + 4, text + segment_end[s], at_plan, np.uint64(0)
-        first, low = header, low - header
+                room[BLOCK * k : BLOCK * (k + 1)] = (
+                    declared if declared else byte_at(sent)
+                )  # divides nothing in a field
+        offset, first, field, escaped = 4 * row, header, at_plan, np.uint64(0)
+        low, end = base + segment_start[s] + 4 - header, base + segment_end[s]
         while low <= end and field < behind_plan:
             bits, escapes = _window(low, end, own, first)
             first = False
@@ -240,32 +319,40 @@ def _find(
             if bits == 0:
                 high = _first_far(low + BLOCK, end, byte_at(own + _FIELD))
                 if word_at(field) != _NOTHING:
-                    _note_long(word_at(field + 24), word_at(field + 32), low, high, target, offset, own)
-                escaped |= np.uint64(1)
-                low, field = high + 1, field + 8 * _PLAN
+                    _note_long(field, low, high, target, offset, own)
+                escaped |= one
+                low, field = high + 1, field + _PLAN
                 continue
-            repeats = bits | equals(low, byte_at(own + _REPETITION))
-            parts = repeats | equals(low, byte_at(own + _COMPONENT))
+            repeats = bits | same(low, own + _REPETITION)
+            parted = repeats | same(low, own + _COMPONENT)
             put_word(own + _WHOLE, np.int64(bits))
-            put_word(own + _HEAD, np.int64(parts))
-            ends, base = bits & ~(bits << one | one), low - text
-            while ends:
-                place = lowest(ends)
-                before = bits & below(place)
-                begin, wanted = highest(before) + 1, field + 8 * _PLAN * ones(before)
-                shift, kind = np.uint64(begin), word_at(wanted)
-                ends &= ends - one
-                if kind > 0:
-                    size = lowest(np.uint64(word_at(own + kind)) >> shift)
-                    _note(word_at(wanted + 8), lengths, word_at(wanted + 16), offset, stride, base + begin, size)
-                elif kind < 0:
-                    limit, at = lowest(repeats >> shift), low + begin
-                    entry, stop = word_at(wanted + 24), word_at(wanted + 32)
-                    _note_parts(entry, stop, at, low + place, parts >> shift, at + limit, target, offset, own, False)
+            put_word(own + _HEAD, np.int64(parted))
+            begins, place = _begins(bits, highest(bits)), low - base
+            while begins:
+                begin, wanted = lowest(begins), field + _PLAN * ones(bits & (begins - one))
+                shift, kind = np.uint64(begin), word_at(wanted + _KIND)
+                begins &= begins - one
+                if kind == _NOTHING:
+                    continue
+                if kind == _PARTS:
+                    size, limit = lowest(bits >> shift), lowest(repeats >> shift)
+                    _note_parts(wanted, low + begin, size, parted >> shift, limit, target, offset, own)
+                    continue
+                if kind < 0:
+                    kind = _begun(wanted, lengths, stride)
+                at = word_at(wanted + _START)
+                put_int(at + offset, place + begin)
+                put_int(at + lengths + offset, lowest(np.uint64(word_at(own + kind)) >> shift))
             low += highest(bits) + 1
-            field += 8 * _PLAN * ones(bits)
+            field += _PLAN * ones(bits)
         if escaped:
-            _note_escapes(at_work, behind_work, target, offset, totals, state, byte_at(own + _ESCAPE))
+            _note_escapes(work, entries, target, offset, state, byte_at(own + _ESCAPE))
+    for i in range(entries.shape[0]):
+        if work[i, _CLEARED // _WORD]:
+            total, lengths_of = np.int64(0), length[entries[i, 2]]
+            for row in range(lengths_of.size):
+                total += lengths_of[row]
+            totals[entries[i, 2]] = total
 
 
 def find_values(
@@ -288,9 +375,8 @@ def find_values(
     zero before, ESCAPED where a value holds an escape character. Components and subcomponents are those of a field's
     first repetition.
     """
-    targets = [array.ctypes.data for array in (start, length, totals, text, state)]
     _find(
-        np.array([*targets, source.shared], np.int64),
+        text,
         segment_start,
         segment_end,
         separators,
@@ -299,7 +385,8 @@ def find_values(
         source.bounds,
         source.entries,
         source.header,
-        np.empty((len(source.bounds) - 1 + BLOCK, _PLAN), np.int64),
-        np.empty((len(source.entries), _ENTRY), np.int64),
-        np.empty(3, np.int64),
+        start,
+        length,
+        totals,
+        state,
     )

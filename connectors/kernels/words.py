@@ -115,6 +115,17 @@ def equals(typing: Any, address: Any, wanted: Any) -> Any:
 
 
 @intrinsic
+def same(typing: Any, address: Any, other: Any) -> Any:
+    """uint64: bit i is set where the bytes at two addresses + i are the same. Reads 64 bytes of each."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        blocks = (builder.load(_pointer(builder, each, _BLOCK), align=1) for each in arguments)
+        return builder.bitcast(builder.icmp_unsigned("==", *blocks), _WORD)
+
+    return types.uint64(types.int64, types.int64), emit
+
+
+@intrinsic
 def ones(typing: Any, bits: Any) -> Any:
     """int64: how many bits of a uint64 are set."""
 

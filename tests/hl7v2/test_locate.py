@@ -325,6 +325,20 @@ def test_the_starts_of_absent_values_are_not_read_where_others_are_escaped() -> 
     assert (totals.tolist(), state.tolist()) == ([1, 5, 0], [0, ESCAPED, 0])
 
 
+@pytest.mark.parametrize("position", ["2", "2.1", "2.1.2"])
+def test_of_the_positions_of_a_slot_the_first_source_with_a_value_counts(position: str) -> None:
+    lines = ["MSH|^~\\&|A", "ORC|n|a&b^c", "OBR|1|d&e|x", "ORC|n", "OBR|2|f&g|y", "ORC||h&i", "OBR", "ORC", "OBR|3||z"]
+    (framed,) = frames([Piece(0, RawObject("/a", 99, 0), ["\r".join(lines).encode()])], ReadOptions())
+    slots = [Slot("both", "text", (f"ORC-{position}", f"OBR-{position}")), Slot("one", "text", ("OBR-3",))]
+    segments, layout = find_segments(framed.frame), make_layout(slots)
+    sources = {"ORC": np.arange(1, 9, 2, dtype=np.int32), "OBR": np.arange(2, 9, 2, dtype=np.int32)}
+    values = find_values(segments, layout, sources, np.zeros(4, np.int32))
+    wanted = {"2": ["a&b^c", "f&g", "h&i", None], "2.1": ["a&b", "f&g", "h&i", None], "2.1.2": ["b", "g", "i", None]}
+    found = {name: column.to_pylist() for name, column in texts(segments, values, [0, 1]).items()}
+    assert found == {"both": wanted[position], "one": ["x", "y", None, "z"]}
+    assert values.totals.tolist() == [sum(len(v or "") for v in wanted[position]), 3]
+
+
 @pytest.mark.parametrize("declared", ["^~\\&", "^~\\&#", "^"])
 @pytest.mark.parametrize("position", ["MSH-1", "MSH-3", "MSH-4.2", "MSH-9"])
 def test_the_first_field_of_a_header_is_all_that_it_declares(declared: str, position: str) -> None:
