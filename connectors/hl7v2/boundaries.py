@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from connectors.hl7v2.charsets import UNDECLARED, fingerprint, resolve
-from connectors.hl7v2.lanes import LANES, names_mask
+from connectors.hl7v2.lanes import LANES, breaks_mask, letters_mask
 from connectors.kernels.words import BLOCK, below, byte_at, equals, load, lowest, ones
 
 Bytes = npt.NDArray[np.uint8]
@@ -142,23 +142,26 @@ def find_items(
     run_of: npt.NDArray[np.int32],
 ) -> int:
     """Starts, kinds and runs of all items; run r is buf[run_starts[r]:run_starts[r + 1]], and its first byte begins a
-    line. A run at the start of an object that begins with none of the names begins with a TEXT item. 66 bytes behind
+    line. A run at the start of an object that begins with none of the names begins with a TEXT item. LANES bytes behind
     the last run are readable.
 
     Returns how many items there are; those beyond the capacity of the arrays are counted, not stored.
     """
-    n, base = 0, np.int64(buf.ctypes.data)
+    n, base, one = 0, np.int64(buf.ctypes.data), np.uint64(1)
     for r in range(run_starts.size - 1):
         low, high = run_starts[r], run_starts[r + 1]
         if at_object_start[r] and low < high and kind_at(buf, low, low, high, low) == NONE:
             if n < starts.size:
                 starts[n], kinds[n], run_of[n] = low, TEXT, r
             n += 1
+        behind = one  # whether the byte before a block may end a line
         for block in range(low, high, LANES):
-            mask = names_mask(base + block)
+            breaks = breaks_mask(base + block)
+            mask = (breaks << one | behind) & letters_mask(base + block)
+            behind = breaks >> np.uint64(LANES - 1)
             while mask:
                 at = block + lowest(mask)
-                mask &= mask - np.uint64(1)
+                mask &= mask - one
                 plain = low < at < high - 3 and load(base + at) & _FOUR_BYTES == _PLAIN
                 plain = plain and is_terminator(byte_at(base + at - 1))
                 kind = MSH if plain else kind_at(buf, at, low, high, low)
