@@ -50,11 +50,11 @@ class Times(NamedTuple):
 @njit(cache=True, nogil=True)
 def _days(year: int, month: int, day: int) -> Any:
     """Days from 1970-01-01 to a date of the proleptic Gregorian calendar."""
-    y = year - 1 if month <= 2 else year
-    era = y // 400
-    in_era = y - era * 400
-    in_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    return era * 146097 + in_era * 365 + in_era // 4 - in_era // 100 + in_year - 719468
+    # Of a year that begins in March, as month 3 of 14. Divisions by 100 and of the days of months, without a remainder.
+    early = month <= 2
+    y, m = year - early, month + 12 * early
+    century = y * 5243 >> 19
+    return 365 * y + (y >> 2) - century + (century >> 2) + (979 * m - 2919 >> 5) + day - 719469
 
 
 @njit(cache=True, nogil=True)
@@ -99,7 +99,7 @@ def _fraction(buf: Bytes, at: int, end: int) -> Any:
 @njit(cache=True, nogil=True, inline="always")
 def _composed(year: int, month: int, day: int, hour: int, minute: int, second: int) -> Any:
     """Microseconds since 1970 of a reading of calendar and clock; _WRONG where there is none such."""
-    if year == 0 or month < 1 or month > 12 or day < 1 or day > _month_days(year, month):
+    if year == 0 or month < 1 or month > 12 or day < 1 or (day > 28 and day > _month_days(year, month)):
         return _WRONG
     if hour > 23 or minute > 59 or second > 59:
         return _WRONG
