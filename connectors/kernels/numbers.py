@@ -13,7 +13,7 @@ from numba import njit
 
 from connectors.kernels.gather import Bytes, Integers, string_columns
 from connectors.kernels.spans import number_array
-from connectors.kernels.words import AHEAD, prefetch
+from connectors.kernels.words import AHEAD, byte_at, prefetch
 
 Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -71,6 +71,10 @@ def _numbers(buf: Bytes, start: Integers, length: Integers, powers: Floats, valu
         if r + AHEAD < length.size:
             prefetch(base + start[r + AHEAD])
         if length[r] <= 0:
+            continue
+        digit = byte_at(base + start[r]) - 48
+        if length[r] == 1 and 0 <= digit <= 9:  # as most numbers of segments are
+            values[r], state[r] = digit, FINE
             continue
         at, end = _trimmed(buf, np.int64(start[r]), np.int64(length[r]))
         if at == end or (end - at == 2 and buf[at] == 34 and buf[at + 1] == 34):
