@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.words import BLOCK, below, equals, load, lowest
+from connectors.kernels.words import BLOCK, below, equals, load, lowest, ones
 
 _SIX_BYTES: Final = np.uint64((1 << 48) - 1)
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int32]
+Places = npt.NDArray[np.int64]
 
 NAMES: Final = 26 * 36 * 36  # how many segment names there can be
 NO_NAME: Final = -1
@@ -152,34 +153,56 @@ def find_repetitions(
     """The repetitions that are not empty of the wanted fields of some segments, in order. text: BLOCK readable bytes
     behind the last segment.
 
-    found: int32[5, capacity]: index into segments, field, number of the repetition from 1, start, end. Returns how many
-    there are; those beyond the capacity are counted, not stored.
+    wanted: bool[fields], the last one is. found: int32[5, capacity]: index into segments, field, number of the
+    repetition from 1, start, end. Returns how many there are; those beyond the capacity are counted, not stored.
     """
-    n, one, base = 0, np.uint64(1), np.int64(text.ctypes.data)
+    n, one, base, gaps = 0, np.uint64(1), np.int64(text.ctypes.data), _gaps(wanted)
     for i in range(segments.size):
         s = segments[i]
         of_message = message[s]
         divider, repeater = np.int64(separators[of_message, 0]), np.int64(separators[of_message, 2])
-        repeater = repeater if repeater else divider
         begin, end, field, repetition = np.int64(segment_start[s]) + 4, np.int64(segment_end[s]), 1, 1
         for block in range(begin, end + 1, BLOCK):
             if field >= wanted.size:
                 break
-            bits = (equals(base + block, divider) | equals(base + block, repeater)) & below(end - block)
+            dividers, repeaters = equals(base + block, divider), equals(base + block, repeater) & below(end - block)
             if end - block < BLOCK:
-                bits |= one << np.uint64(end - block)
-            while bits and field < wanted.size:
-                at = block + lowest(bits)
-                bits &= bits - one
-                if wanted[field] and at > begin:
+                dividers = dividers & below(end - block) | one << np.uint64(end - block)
+            repeaters = repeaters if repeater else np.uint64(0)
+            while field < wanted.size:
+                gap = gaps[field]
+                if gap > ones(dividers):
+                    field += ones(dividers)
+                    break
+                if gap:
+                    for _ in range(gap - 1):
+                        dividers &= dividers - one
+                    begin = block + lowest(dividers) + 1
+                    field, repetition, repeaters = field + gap, 1, repeaters & ~(dividers ^ (dividers - one))
+                    dividers &= dividers - one
+                bits = dividers | repeaters
+                if bits == 0:
+                    break
+                at, ends_field = block + lowest(bits), bits & (~bits + one) & dividers != 0
+                if at > begin:
                     if n < found.shape[1]:
                         found[0, n], found[1, n], found[2, n], found[3, n] = i, field, repetition, begin
                         found[4, n] = at
                     n += 1
                 begin, repetition = at + 1, repetition + 1
-                if at == end or text[at] == divider:
+                dividers, repeaters = dividers & (bits - one), repeaters & (bits - one)
+                if ends_field:
                     field, repetition = field + 1, 1
     return n
+
+
+@njit(cache=True, nogil=True)
+def _gaps(wanted: npt.NDArray[np.bool_]) -> Places:
+    """How many fields on from each of them one is wanted."""
+    gaps = np.zeros(wanted.size, np.int64)
+    for field in range(wanted.size - 2, -1, -1):
+        gaps[field] = 0 if wanted[field] else gaps[field + 1] + 1
+    return gaps
 
 
 @njit(cache=True, nogil=True, inline="always")
