@@ -10,7 +10,7 @@ from numba import njit
 
 from connectors.kernels.short_values import GROUP, LONGEST_SHORT, intern_short, probe_after, short
 from connectors.kernels.spans import LONGEST, Spans, text_array, to_read
-from connectors.kernels.words import VECTOR, byte_at, copy_vector, load, store
+from connectors.kernels.words import BLOCK, VECTOR, byte_at, copy_vector, load, same, store
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -28,7 +28,6 @@ _WORD = 8
 _FIRST, _LAST, _LENGTH, _ADDRESS, _NUMBERS = 0, 1, 2, 3, 4  # of a distinct value: its first and last eight bytes, …
 _LONG_RUN = 8
 _FIRST_RUNS = 1 << 10
-_STRIDE = 512
 
 
 def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
@@ -110,23 +109,18 @@ def is_constant(data: Bytes, starts: Integers, ends: Integers, valid: npt.NDArra
         return False
     size, count, other = np.int64(ends[0] - starts[0]), np.int64(n - 1), False
     base = np.int64(data.ctypes.data) + starts[0]
-    if starts[n - 1] - starts[0] != size * count:
+    if starts[count] - starts[0] != size * count or ends[count] - starts[count] != size:
         return False
-    for row in range(n):
-        other |= (ends[row] - starts[row] != size) | (not valid[row])
-    if other:
-        return False
-    whole = size * count // _STRIDE * _STRIDE
-    for block in range(base, base + whole, _STRIDE):
-        found = np.uint64(0)
-        for at in range(block, block + _STRIDE, 8):
-            found |= load(at) ^ load(at + size)
-        if found:
+    whole = size * count // BLOCK * BLOCK
+    for block in range(base, base + whole, BLOCK):
+        if ~same(block, block + size):
             return False
-    for at in range(base + whole, base + size * count):  # noqa: SIM110 - numba compiles loops, not generators
+    for at in range(base + whole, base + size * count):
         if byte_at(at) != byte_at(at + size):
             return False
-    return True
+    for row in range(n):
+        other |= (ends[row] - starts[row] != size) | (not valid[row])
+    return not other
 
 
 @njit(cache=True, nogil=True)
