@@ -232,7 +232,7 @@ def _same_names(name: Positions, one: int, other: int, count: int) -> Any:
     """Whether two runs of segments have the same names."""
     same = True
     for i in range(count):
-        same &= name[one + i] == name[other + i]
+        same &= name[np.uint64(one + i)] == name[np.uint64(other + i)]
     return same
 
 

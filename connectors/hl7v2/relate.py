@@ -256,7 +256,7 @@ def _find_owners(message: Positions, kind: Kinds, row: Positions, out: npt.NDArr
         if k == _PID:
             if now_patient == NONE:
                 for before_it in range(begin, s):
-                    patient[before_it] = row[s]
+                    patient[np.uint64(before_it)] = row[s]
             now_patient, now_order, now_request, now_specimen = row[s], NONE, NONE, NONE
         elif k in (_ORC, _OBR):
             now_order, now_specimen = row[s], NONE
