@@ -19,6 +19,7 @@ from pyarrow.fs import LocalFileSystem
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
+from connectors.storage.direct import write_directly
 from connectors.storage.faults import local_error
 from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS, Content
 
@@ -322,7 +323,7 @@ def _write_unfinished(path: str, data: Content) -> str:
     try:
         file = _created(unfinished)
         try:
-            _write_all(file, [data] if isinstance(data, bytes) else data)
+            _write_all(file, write_directly(file, [data] if isinstance(data, bytes) else data))
             os.fsync(file)
         finally:
             os.close(file)
