@@ -148,18 +148,43 @@ def check_part(lake: Lake, row: dict[str, Any]) -> Iterator[str]:
 def check_table(lake: Lake, folder: str, named: dict[int, dict[str, tuple[int, int]]]) -> Iterator[str]:
     """A Delta table against the log. named: number of an entry → file → its bytes and rows."""
     held: dict[int, dict[str, tuple[int, int]]] = {}
-    for name in lake.names(f"{folder}/_delta_log"):
-        if not name.endswith(".json"):
+    until: dict[int, dict[str, tuple[int, int]]] = {}
+    so_far: dict[str, tuple[int, int]] = {}
+    names = lake.names(f"{folder}/_delta_log")
+    for name in names:
+        if not name.endswith(".json") or not name[:-5].isdigit():
             continue
         actions = [json.loads(line) for line in (lake.get(f"{folder}/_delta_log/{name}") or b"").splitlines()]
         numbers = [a["txn"]["version"] for a in actions if "txn" in a and a["txn"]["appId"] == "clinray"]
         if any("remove" in action for action in actions):
             yield f"{folder}: {name} takes files away"
-        for add in (action["add"] for action in actions if "add" in action):
-            files = held.setdefault(numbers[0] if numbers else 0, {})
-            files[add["path"]] = (add["size"], json.loads(add["stats"])["numRecords"])
+        adds = [action["add"] for action in actions if "add" in action]
+        if adds:
+            held.setdefault(numbers[0] if numbers else 0, {}).update(files_of(adds))
+        so_far = {**so_far, **files_of(adds)}
+        until[int(name[:-5])] = so_far
     if held != named:
         yield f"{folder}: its commits are not those of the log"
+    for name in names:
+        if ".checkpoint." in name and files_of_checkpoint(lake, f"{folder}/_delta_log/{name}") != until.get(
+            int(name.partition(".")[0])
+        ):
+            yield f"{folder}: {name} does not hold the files of the commits up to it"
+
+
+def files_of(adds: Iterable[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """File → its bytes and rows, of the `add` actions of a Delta log."""
+    return {add["path"]: (add["size"], json.loads(add["stats"])["numRecords"]) for add in adds}
+
+
+def files_of_checkpoint(lake: Lake, path: str) -> dict[str, tuple[int, int]] | None:
+    """The files that a checkpoint lists; None for one that cannot be read."""
+    try:
+        file = pq.ParquetFile(pa.BufferReader(lake.get(path) or b""))
+        rows = file.read(columns=["add"], use_threads=False).to_pylist()
+        return files_of(row["add"] for row in rows if row["add"] is not None)
+    except (pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
 
 
 def verify(uri: str, head: str | None = None, trusted: Sequence[bytes] = ()) -> tuple[list[str], str]:

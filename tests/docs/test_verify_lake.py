@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from running import file_of, run, write
 from typer.testing import CliRunner
@@ -61,6 +62,22 @@ def test_stages_apart_a_vacuum_and_checkpoints_are_proved(tmp_path: Path) -> Non
     kinds = [entry.kind for entry in Lake.open(str(tmp_path / "lake")).entries()]
     assert kinds == ["ingest"] * 11 + ["validate", "deidentify", "vacuum"]
     assert verified(str(tmp_path / "lake")) == (0, [])
+
+
+@pytest.mark.parametrize("change", ["a file is left out", "it is torn"])
+def test_a_checkpoint_that_lists_other_files_is_found(tmp_path: Path, change: str) -> None:
+    for n in range(10):
+        run(write(tmp_path / "in", {f"{n}.hl7": file_of(str(n))}), tmp_path / "lake", tmp_path / "keys")
+    log = tmp_path / "lake/deidentified/hl7v2_messages/_delta_log"
+    checkpoint = next(log.glob("*.checkpoint.parquet"))
+    rows = pq.read_table(checkpoint)
+    added = [place for place, add in enumerate(rows["add"].to_pylist()) if add is not None]
+    if change == "it is torn":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    else:
+        pq.write_table(rows.take([place for place in range(rows.num_rows) if place != added[0]]), checkpoint)
+    told = f"deidentified/hl7v2_messages: {checkpoint.name} does not hold the files of the commits up to it"
+    assert verified(str(tmp_path / "lake")) == (1, [told])
 
 
 def flip(path: Path) -> None:
