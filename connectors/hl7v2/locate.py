@@ -207,7 +207,7 @@ def _gaps(wanted: npt.NDArray[np.bool_]) -> Places:
 
 @njit(cache=True, nogil=True, inline="always")
 def _write_structure(name: Positions, begin: int, end: int, out: Bytes, o: int) -> Any:
-    """Writes one structure of write_structures at out[o]; returns where it ends."""
+    """Writes the structure of the segments [begin, end) at out[o]; returns where it ends."""
     s = begin
     while s < end:
         code, run = name[s], s
@@ -227,34 +227,13 @@ def _write_structure(name: Positions, begin: int, end: int, out: Bytes, o: int) 
     return o
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _same_names(name: Positions, one: int, other: int, count: int) -> Any:
-    """Whether two runs of segments have the same names."""
-    same = True
-    for i in range(count):
-        same &= name[np.uint64(one + i)] == name[np.uint64(other + i)]
-    return same
-
-
 @njit(cache=True, nogil=True)
-def write_structures(message: Positions, name: Positions, counts: Positions, offsets: Positions, out: Bytes) -> None:
+def write_structures(bounds: Places, name: Positions, offsets: Positions, out: Bytes) -> None:
     """The names of each message's segments, a space between them, a run of equal names once and with a plus sign.
 
-    counts: int32[messages], how many segments each has. offsets: int32[messages + 1], where each text begins in out
-    (uint8[5 * segments]), and where the last ends. Messages in a row mostly have the same names: their text is copied.
+    bounds: int64[messages + 1], where each message's segments begin among all, and where the last ones end. offsets:
+    int32[messages + 1], the same of the texts in out (uint8[5 * segments]).
     """
-    o, s = 0, 0
-    for m in range(counts.size):
-        begin, offsets[m] = s, o
-        while s < message.size and message[s] == m:
-            s += 1
-        count = s - begin
-        counts[m] = count
-        if m > 0 and count == counts[m - 1] and _same_names(name, begin, begin - count, count):
-            size = o - offsets[m - 1]
-            for k in range(o, o + size):
-                out[k] = out[k - size]
-            o += size
-        else:
-            o = _write_structure(name, begin, s, out, o)
-    offsets[counts.size] = o
+    offsets[0] = 0
+    for m in range(bounds.size - 1):
+        offsets[m + 1] = _write_structure(name, bounds[m], bounds[m + 1], out, offsets[m])

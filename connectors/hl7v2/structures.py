@@ -32,9 +32,9 @@ def structures(name: Positions, counts: Positions, told: Told) -> pa.StringArray
 def _texts(names: pa.Array) -> pa.StringArray:
     """The structures of messages whose segments' names, as numbers, are bytes."""
     spans = spans_of(names)
-    counts, offsets = np.empty(len(names), np.int32), np.empty(len(names) + 1, np.int32)
     name = spans.data[spans.starts[0] : spans.ends[-1]].view(np.int32)
-    message = np.repeat(np.arange(len(names), dtype=np.int32), spans.lengths // _NAME_BYTES)
+    bounds, offsets = np.zeros(len(names) + 1, np.int64), np.empty(len(names) + 1, np.int32)
+    np.cumsum(spans.lengths // _NAME_BYTES, out=bounds[1:])
     out = np.empty(5 * len(name), np.uint8)
-    write_structures(message, name, counts, offsets, out)
+    write_structures(bounds, name, offsets, out)
     return pa.Array.from_buffers(pa.string(), len(names), [None, pa.py_buffer(offsets), pa.py_buffer(out)], 0)
