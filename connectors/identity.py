@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from connectors.kernels.distinct import Distinct, combinations, distinct, spread
 from connectors.kernels.interning import Codes, gathered
-from connectors.kernels.letters import all_upper_case
+from connectors.kernels.letters import visible_without_small_letters
 from connectors.kernels.spans import spans_of, text_array
 
 SEPARATOR = "|"
@@ -19,7 +19,7 @@ EXPLICIT_NULL = '""'
 
 def normalise(values: pa.Array) -> pa.Array:
     """Text trimmed of white space, in Unicode form NFC, upper-case; nulls stay. Applying it twice changes nothing."""
-    if all_upper_case(values):
+    if visible_without_small_letters(values):
         return values
     if pc.all(pc.string_is_ascii(values)).as_py() is not False:
         return pc.ascii_upper(pc.ascii_trim_whitespace(values))
@@ -38,7 +38,7 @@ def qualified(ids: Distinct, authorities: Distinct) -> Distinct:
         return ids
     if not len(givers) or (len(givers) == 1 and places.min() == 0):
         prefix = "".join(givers.to_pylist()) + SEPARATOR
-        return Distinct(pc.binary_replace_slice(names, 0, 0, prefix), ids.codes, ids.differ and names is ids.values)
+        return Distinct(pc.binary_replace_slice(names, 0, 0, prefix), ids.codes, ids.exact and names is ids.values)
     if ids.codes is None:
         given = pc.fill_null(authorities.column(givers), "")
         return distinct(pc.binary_join_element_wise(given, names, SEPARATOR))

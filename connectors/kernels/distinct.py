@@ -31,13 +31,13 @@ class Distinct:
     """A column of text or bytes as its distinct values and which of them each row holds.
 
     values: in order of appearance, without nulls. codes: int32[n], -1 for null. Where nearly every value is another,
-    codes is None, and values are the column as it stands. differ: it is sure that no value stands among them twice, or
-    without codes, that nearly every value is another.
+    codes is None, and values are the column as it stands. exact: it is sure that `distinct` of the column gives the
+    same. Else a value may stand among the distinct ones twice or, without codes, values of the column may repeat.
     """
 
     values: pa.Array
     codes: Codes | None
-    differ: bool = False
+    exact: bool = False
 
     def column(self, made: pa.Array) -> pa.Array:
         """The column that has made[i] where this one has values[i]."""
@@ -61,7 +61,7 @@ class Distinct:
         if self.codes is None or begin < 0 or begin + count > len(self.codes):
             return None
         told = spread(self.values, self.codes[begin : begin + count])
-        return None if told.codes is None else Distinct(told.values, told.codes, differ=True)
+        return None if told.codes is None else Distinct(told.values, told.codes, exact=True)
 
     def mapped(self, made: pa.Array) -> Distinct:
         """The distinct values of the column that has made[i] where this one has values[i]."""
@@ -70,7 +70,7 @@ class Distinct:
             return Distinct(made, None, several.codes is None)
         if several.codes is None or len(several.values) == len(made):
             return Distinct(made, self.codes, several.codes is not None)
-        return Distinct(several.values, picked(np.append(several.codes, np.int32(-1)), self.codes), differ=True)
+        return Distinct(several.values, picked(np.append(several.codes, np.int32(-1)), self.codes), exact=True)
 
     def places(self) -> Codes:
         """int32[n]: the place of each row's value among `values`, -1 for null."""
@@ -89,15 +89,15 @@ class Distinct:
 def distinct(values: pa.Array) -> Distinct:
     """The distinct values of a text or binary array."""
     if len(values) and values.null_count == len(values):
-        return Distinct(values.slice(0, 0), np.full(len(values), -1, np.int32), differ=True)
+        return Distinct(values.slice(0, 0), np.full(len(values), -1, np.int32), exact=True)
     spans = spans_of(values)
     found = codes_of(spans)
     if found is None:
-        return Distinct(values, None, differ=True)
+        return Distinct(values, None, exact=True)
     codes, rows = found
     if len(rows) == 1:
-        return Distinct(values.slice(rows[0], 1), codes, differ=True)
-    return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes, differ=True)
+        return Distinct(values.slice(rows[0], 1), codes, exact=True)
+    return Distinct(gathered(spans, rows.astype(np.int32), values.type), codes, exact=True)
 
 
 def written_out(column: pa.Array) -> pa.Array:
@@ -150,7 +150,7 @@ class Told:
     def note(self, column: pa.Array, told: Distinct) -> None:
         """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
         that no others stand before in the order of the rows."""
-        if told.codes is not None or told.differ:
+        if told.codes is not None or told.exact:
             place = place_of(column)
             self._known[place] = self._buffers[place[BUFFERS]] = column, told
 
@@ -175,7 +175,7 @@ class Told:
         if found is None:
             return None
         whole, told = found
-        if not told.differ and (told.values.null_count or not all_differ(spans_of(told.values))):
+        if not told.exact and (told.values.null_count or not all_differ(spans_of(told.values))):
             return None
         begin = column.offset - whole.offset
         return told if (begin, len(column)) == (0, len(whole)) else told.sliced(begin, len(column))

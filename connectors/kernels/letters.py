@@ -19,15 +19,15 @@ _BEHIND_BLANK, _TO_SMALL, _BEHIND_SMALL = (
 """What makes a byte of ASCII 0x80 or more where it stands behind the blank, where it is `a` or more, `{` or more."""
 
 
-def all_upper_case(values: pa.Array) -> bool:
+def visible_without_small_letters(values: pa.Array) -> bool:
     """Whether all characters are those of ASCII behind the blank, and none in lower case. What stands behind nulls may
     make it no."""
     spans = spans_of(values)
-    return not len(spans) or bool(_all_upper_case(spans.data[spans.starts[0] : spans.ends[-1]]))
+    return not len(spans) or bool(_visible_without_small_letters(spans.data[spans.starts[0] : spans.ends[-1]]))
 
 
 @njit(cache=True, nogil=True)
-def _all_upper_case(data: npt.NDArray[np.uint8]) -> bool:
+def _visible_without_small_letters(data: npt.NDArray[np.uint8]) -> bool:
     """Whether no byte is a control, a blank, a small letter or above ASCII.
 
     Of eight bytes at once; sums run over into the next byte only where one is above ASCII.

@@ -107,9 +107,9 @@ def test_what_is_made_of_distinct_values_is_told_apart_again() -> None:
     told = distinct(pa.array(["a", "b", None, "c", "b"]))
     several = told.mapped(pa.array(["x", None, "x"]))
     assert several.column(several.values).to_pylist() == ["x", None, None, "x", None]
-    assert (several.values.to_pylist(), several.differ) == (["x"], True)
+    assert (several.values.to_pylist(), several.exact) == (["x"], True)
     others = pa.array(["z", "y", "x"])
-    assert told.mapped(others) == Distinct(others, told.codes, differ=True)
+    assert told.mapped(others) == Distinct(others, told.codes, exact=True)
 
 
 def test_what_is_made_of_a_column_that_is_not_told_apart_stands_as_it_is() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.letters import all_upper_case
+from connectors.kernels.letters import visible_without_small_letters
 
 
 def plainly(texts: list[str]) -> bool:
@@ -18,11 +18,11 @@ def plainly(texts: list[str]) -> bool:
 @settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.lists(st.text("AZ09~|", max_size=9) | st.text(max_size=3), max_size=20), st.integers(0, 9))
 def test_upper_case_is_told_as_its_twin_tells_it(texts: list[str], begin: int) -> None:
-    assert all_upper_case(pa.array(texts, pa.string())[begin:]) == plainly(texts[begin:])
+    assert visible_without_small_letters(pa.array(texts, pa.string())[begin:]) == plainly(texts[begin:])
 
 
 @pytest.mark.parametrize("around", [0, 7, 300])
 def test_each_character_of_ascii_is_told_wherever_it_stands(around: int) -> None:
     for character in map(chr, range(129)):
         text = "A" * around + character + "~" * around
-        assert all_upper_case(pa.array([text])) == plainly([text])
+        assert visible_without_small_letters(pa.array([text])) == plainly([text])

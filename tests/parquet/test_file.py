@@ -209,7 +209,7 @@ def test_known_dictionaries_of_arrow_and_slices_of_them_give_the_bytes_of_their_
 ) -> None:
     told, column = Told(), pa.array(values, pa.string())
     apart = distinct(column)
-    encoded = told.column(Distinct(apart.values, apart.codes, differ=sure), encoded=True)
+    encoded = told.column(Distinct(apart.values, apart.codes, exact=sure), encoded=True)
     encoded.validate(full=True)
     whole = pa.table({"_object": encoded, "x": encoded})
     plain = pa.table({"_object": column, "x": column})
@@ -259,7 +259,7 @@ def test_slices_of_a_column_that_repeats_are_not_told_apart_again(monkeypatch: p
 
 def test_a_slice_that_hardly_repeats_is_looked_at() -> None:
     column, told = pa.array([str(n % 30_000) for n in range(60_000)]), Told()
-    told.note(column, Distinct(column[:30_000], np.arange(60_000, dtype=np.int32) % 30_000, differ=True))
+    told.note(column, Distinct(column[:30_000], np.arange(60_000, dtype=np.int32) % 30_000, exact=True))
     table = pa.table({"x": column[9:20_000]})
     assert told.of(column[9:20_000]) is None
     assert written(table, shelf=Shelf(told)) == written(table)

@@ -85,7 +85,7 @@ def test_qualified_identifiers_are_those_of_each_row(pairs: list[tuple[str | Non
     assert column.to_pylist() == [None if i is None else f"{plainly(a or '')}|{plainly(i)}" for i, a in pairs]
     present = [value for value in column.to_pylist() if value is not None]
     assert list(dict.fromkeys(made.values.to_pylist())) == list(dict.fromkeys(present))
-    assert not made.differ or len(made.values) == len(set(present))
+    assert not made.exact or len(made.values) == len(set(present))
 
 
 def test_identifiers_that_hardly_repeat_are_qualified_by_several_authorities() -> None:

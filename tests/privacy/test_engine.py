@@ -266,14 +266,14 @@ def test_pseudonyms_of_values_of_one_form_each_are_not_told_apart(
         monkeypatch.setattr("connectors.kernels.distinct.all_differ", lambda spans: pytest.fail("asked again"))
     known = told.of(found)
     assert (known is None) == (sent != "A")
-    assert known is None or (known.values.equals(distinct(found).values) and known.differ)
+    assert known is None or (known.values.equals(distinct(found).values) and known.exact)
 
 
 def test_pseudonyms_that_hardly_repeat_are_known_to() -> None:
     told, numbers = Told(), [str(n) for n in range(50_000)]
     shared = engine.Shared(told)
     made = Token().apply(pa.array(numbers), rows(shared))
-    assert told.of(made) == Distinct(made, None, differ=True)
+    assert told.of(made) == Distinct(made, None, exact=True)
     twice = Token().apply(pa.array([each for n in numbers[:25_000] for each in (f"a{n}", f"A{n}")]), rows(shared))
     assert told.of(twice) is None
     assert distinct(twice).codes is not None

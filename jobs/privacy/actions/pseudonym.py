@@ -24,7 +24,7 @@ def pseudonyms(text: pa.Array, rows: Rows, action: str, make: Callable[[pa.Array
 
     def of_each(several: Distinct) -> Distinct:
         forms = normalise(several.values) if facts.normalised else several.values
-        return Distinct(make(forms), several.codes, several.differ and forms is several.values)
+        return Distinct(make(forms), several.codes, several.exact and forms is several.values)
 
     made = rows.alike(purpose, _subject(text, rows), of_each)
     null = pa.scalar(EXPLICIT_NULL, text.type)
