@@ -85,10 +85,9 @@ class PartWriter:
     def write(self, table: pa.Table) -> None:
         """Take rows; columns are chosen by name and cast to the schema. Raises ConfigError (PART_SCHEMA) if they do
         not fit."""
-        dictionaries = _dictionaries(table.schema)
-        rows = table if _written_out(table.schema, dictionaries).equals(self._schema) else conform(table, self._schema)
+        rows, dictionaries = _fitting(table, self._schema)
         self._pending.append(rows)
-        self._held += _at_most(rows, dictionaries if rows is table else ())
+        self._held += _at_most(rows, dictionaries)
         # A row group cannot be full before one of these is: its limits count rows, and bytes of values alone.
         if self._held >= GROUP_BYTES or sum(held.num_rows for held in self._pending) >= GROUP_ROWS:
             self._write_groups(last=False)
@@ -150,6 +149,15 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
         raise ConfigError("PART_SCHEMA", "rows have other types than their table") from None
+
+
+def _fitting(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table, list[int]]:
+    """The table as the schema wants it, but that columns which are dictionaries of Arrow with values of its types stay
+    such; and the places of these. Raises as `conform`, which no dictionary outlasts."""
+    dictionaries = _dictionaries(table.schema)
+    if _written_out(table.schema, dictionaries).equals(schema):
+        return table, dictionaries
+    return conform(table, schema), []
 
 
 def _dictionaries(schema: pa.Schema) -> list[int]:

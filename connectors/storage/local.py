@@ -211,7 +211,11 @@ def _fill(place: memoryview, file: int, start: int) -> int:
 
 def version(status: os.stat_result) -> str:
     """The etag of a file."""
-    return f"{status.st_size}-{status.st_mtime_ns // 1000}"
+    return _etag(status.st_size, status.st_mtime_ns // 1000)
+
+
+def _etag(size: int, modified_us: int) -> str:
+    return f"{size}-{modified_us}"
 
 
 def _raw(path: str, status: os.stat_result) -> RawObject:
@@ -220,7 +224,7 @@ def _raw(path: str, status: os.stat_result) -> RawObject:
 
 def _listed(path: str, size: int, modified_ns: int) -> RawObject:
     modified_us = modified_ns // 1000
-    return RawObject(path, size, modified_us, f"{size}-{modified_us}")
+    return RawObject(path, size, modified_us, _etag(size, modified_us))
 
 
 def _is_file(status: os.stat_result) -> bool:
