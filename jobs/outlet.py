@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +24,11 @@ AT_ONCE = 6
 @cache
 def _threads() -> ThreadPoolExecutor:
     """What writes the parts of all bundles of a process: starting threads for each takes a fifth of the work of writing
-    its parts."""
+    its parts. What a bundle had begun when it failed goes on: parts that no log names do no harm."""
     return ThreadPoolExecutor(AT_ONCE, "part")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads, and would wait for ever
 
 
 class Uploads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -81,7 +83,22 @@ class Noting:
 def test_one_bundle_after_another_is_written_by_the_same_threads() -> None:
     store = Noting()
     for _ in range(4 * AT_ONCE):
-        uploads = Uploads(store)
-        uploads.put("part", b"")
-        uploads.finish()
+        written_by(store)
     assert 1 <= len(store.threads) <= AT_ONCE
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_of_a_process_that_wrote_parts_writes_its_own() -> None:
+    written_by(Noting())
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # which ends it where it waits for threads that it does not have
+        written_by(Noting())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def written_by(store: Noting) -> None:
+    uploads = Uploads(store)
+    uploads.put("part", b"")
+    uploads.finish()
