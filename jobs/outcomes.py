@@ -95,6 +95,7 @@ def rows_of(table: pa.Table) -> list[SpanOutcome]:
     """The rows of a small table of OUTCOMES."""
     rows = []
     for row in table.to_pylist():
+        # The version stands where the entity tag does, which it is wherever there is one (docs/adr/0012).
         raw = RawObject(row.pop("uri"), row.pop("size"), row.pop("modified_us"), row.pop("version"))
         sha256 = bytes.fromhex(row.pop("sha256") or "")
         rows.append(SpanOutcome(raw, code=row.pop("code") or "", place=row.pop("place") or "", sha256=sha256, **row))
