@@ -266,33 +266,42 @@ def _plan_one(plan: Places, work: Places, first: int, last: int, component: int)
     plan[_FIRST // _WORD], plan[_STOP // _WORD] = at + _ENTRY * first, at + _ENTRY * last
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _declare(room: Bytes, sent: int) -> None:
+    """A block of each separator of a message, which are given by their address; one that it lacks divides nothing in a
+    field where it is the field's."""
+    for k in range(_SEPARATORS):
+        declared = byte_at(sent + k)
+        room[BLOCK * k : BLOCK * (k + 1)] = declared if declared else byte_at(sent)
+
+
 @njit(cache=True, nogil=True)
-def _find(
+def _fill(
     text: Bytes,
     segment_start: Positions,
     segment_end: Positions,
     separators: Bytes,
     message: Positions,
     segments: Positions,
-    bounds: Positions,
-    entries: Positions,
     header: bool,
     start: Positions,
     length: Positions,
-    totals: Places,
     state: Bytes,
+    entries: Positions,
+    plan: Places,
+    fields: int,
+    parts: Places,
+    work: Places,
+    room: Bytes,
 ) -> None:
-    """See find_values.
+    """Fills the rows from their segments, as the plan of so many fields says.
 
-    Addresses are int64: the sum of an int64 and a uint64 is a float.
+    What is read by address is an argument: numba frees an array of a function's own after it is named for the last
+    time. Addresses are int64: the sum of an int64 and a uint64 is a float.
     """
-    plan = np.empty((bounds.size - 1 + BLOCK, _PLAN // _WORD), np.int64)
-    parts = np.empty((entries[:, 0].sum(), _PLAN // _WORD), np.int64)
-    work, room = np.empty((entries.shape[0], _ENTRY // _WORD), np.int64), np.empty(_ROOM, np.uint8)
     stride, first_start, one = 4 * segments.size, np.int64(start.ctypes.data), np.uint64(1)
-    _plan(bounds, entries, first_start, stride, totals, plan, parts, work)
     at_plan, own, base = np.int64(plan.ctypes.data), np.int64(room.ctypes.data), np.int64(text.ctypes.data)
-    behind_plan, lengths = at_plan + _PLAN * (bounds.size - 1), np.int64(length.ctypes.data) - first_start
+    behind_plan, lengths = at_plan + _PLAN * fields, np.int64(length.ctypes.data) - first_start
     target = (base, lengths, stride)
     at_separators, first_four, fifth = np.int64(separators.ctypes.data), 0, -1
     for row in range(segments.size):
@@ -305,11 +314,7 @@ def _find(
         sent = at_separators + SEPARATORS * message[s]
         if int_at(sent) != first_four or byte_at(sent + 4) != fifth:
             first_four, fifth = int_at(sent), byte_at(sent + 4)
-            for k in range(_SEPARATORS):
-                declared = byte_at(sent + k)
-                room[BLOCK * k : BLOCK * (k + 1)] = (
-                    declared if declared else byte_at(sent)
-                )  # divides nothing in a field
+            _declare(room, sent)
         offset, first, field, escaped = 4 * row, header, at_plan, np.uint64(0)
         low, end = base + segment_start[s] + 4 - header, base + segment_end[s]
         while low <= end and field < behind_plan:
@@ -347,6 +352,48 @@ def _find(
             field += _PLAN * ones(bits)
         if escaped:
             _note_escapes(work, entries, target, offset, state, byte_at(own + _ESCAPE))
+
+
+@njit(cache=True, nogil=True)
+def _find(
+    text: Bytes,
+    segment_start: Positions,
+    segment_end: Positions,
+    separators: Bytes,
+    message: Positions,
+    segments: Positions,
+    bounds: Positions,
+    entries: Positions,
+    header: bool,
+    start: Positions,
+    length: Positions,
+    totals: Places,
+    state: Bytes,
+) -> None:
+    """See find_values."""
+    fields = bounds.size - 1
+    plan = np.empty((fields + BLOCK, _PLAN // _WORD), np.int64)
+    parts = np.empty((entries[:, 0].sum(), _PLAN // _WORD), np.int64)
+    work, room = np.empty((entries.shape[0], _ENTRY // _WORD), np.int64), np.empty(_ROOM, np.uint8)
+    _plan(bounds, entries, np.int64(start.ctypes.data), 4 * segments.size, totals, plan, parts, work)
+    _fill(
+        text,
+        segment_start,
+        segment_end,
+        separators,
+        message,
+        segments,
+        header,
+        start,
+        length,
+        state,
+        entries,
+        plan,
+        fields,
+        parts,
+        work,
+        room,
+    )
     for i in range(entries.shape[0]):
         if work[i, _CLEARED // _WORD]:
             total, lengths_of = np.int64(0), length[entries[i, 2]]

@@ -31,7 +31,7 @@ KERNELS = {
     "connectors.hl7v2.charsets": ("decide",),
     "connectors.hl7v2.locate": ("find_separators", "find_segments", "find_repetitions"),
     "connectors.hl7v2.relate": ("_count", "_relate"),
-    "connectors.hl7v2.values": ("_find",),
+    "connectors.hl7v2.values": ("_fill",),
     "connectors.parquet.packing": ("plain", "runs", "differences"),
     "jobs.privacy.siv_kernels": ("_chain", "_count", "_encode", "token_ends"),
 }
