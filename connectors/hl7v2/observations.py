@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +88,22 @@ class _Types:
         return [*(values.get(name, other) for name in self.names), other]
 
 
+class _Sent(NamedTuple):
+    """OBX-5 of n rows as it was sent. slots: those of the COMPONENTS."""
+
+    segments: Segments
+    values: Values
+    types: _Types
+    slots: list[int]
+
+    def fits(self, rows: Booleans, pattern: re.Pattern[str]) -> Booleans:
+        """For each of the rows, given as bool[n]: whether the whole value is empty, null or what the pattern says."""
+        values = self.values
+        return plain_values.matching(
+            self.segments.text, values.start, values.length, values.layout.slot("value"), rows, pattern
+        )
+
+
 def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str, told: Told) -> Typed:
     """Derives from OBX-5 what its type asks for, and leaves the components of coded values only where they are codes.
 
@@ -94,62 +111,68 @@ def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time
     `values`, so that they are to be gathered afterwards. told: gets to know of types, codes and categories.
     """
     types = _Types(columns.get("value_type", pa.nulls(len(values.message), pa.string())), told)
-    slots = [values.layout.slot(name) for name in COMPONENTS]
+    sent = _Sent(segments, values, types, [values.layout.slot(name) for name in COMPONENTS])
     made: dict[str, pa.Array] = {}
-    bad_number = _numbers(segments, values, slots, types, made)
-    bad_time = _times(segments, values, slots[0], types, time_zone, made)
-    rest = _rest(values, slots, types)
-    strange = _strange(segments, values, types, rest, bad_number | bad_time)
-    made["value_category"] = _category(segments, values, types, columns, rest, strange, told)
+    bad_number = _numbers(sent, made)
+    bad_time = _times(sent, time_zone, made)
+    rest = _rest(sent)
+    strange = _strange(sent, rest, bad_number | bad_time)
+    made["value_category"] = _category(sent, columns, rest, strange, told)
     coded = types.among(*CODED)
-    values.masked(slots[:1], coded | types.among(*SIMPLE_CODES))
-    values.masked(slots[1:], coded)
+    values.masked(sent.slots[:1], coded | types.among(*SIMPLE_CODES))
+    values.masked(sent.slots[1:], coded)
     return Typed(made, types.among(*TEXT_REPORTS), bad_number, bad_time)
 
 
-def _rest(values: Values, slots: list[int], types: _Types) -> npt.NDArray[np.int32]:
+def _rest(sent: _Sent) -> npt.NDArray[np.int32]:
     """int32[n]: bytes of OBX-5 behind its first component, of SN behind the last of its four."""
+    values, slots = sent.values, sent.slots
     value = values.layout.slot("value")
     values.clear([value, *slots[:4]])
     rest: npt.NDArray[np.int32] = values.length[value] - values.length[slots[0]]
-    if types.occur("SN"):
+    if sent.types.occur("SN"):
         ends = [np.where(values.length[slot] > 0, values.start[slot] + values.length[slot], 0) for slot in slots[:4]]
         behind = values.start[value] + values.length[value] - np.maximum.reduce(ends)
-        rest = np.where(types.among("SN"), behind, rest)
+        rest = np.where(sent.types.among("SN"), behind, rest)
     return rest
 
 
-def _strange(segments: Segments, values: Values, types: _Types, rest: npt.NDArray[np.int32], bad: Booleans) -> Booleans:
+def _strange(sent: _Sent, rest: npt.NDArray[np.int32], bad: Booleans) -> Booleans:
     """Whether a row holds something else than the number or time that its type announces."""
-    value = values.layout.slot("value")
+    types = sent.types
     strange: Booleans = (bad | (rest > _TRAILING)) & types.among("NM", "SN", *TIMES)
     for kind, pattern in (("NM", plain_values.QUANTITIES), (TIME_OF_DAY, plain_values.TIME_OF_DAY)):
         if types.occur(kind):
             doubtful = types.among(kind) & (strange | (kind == TIME_OF_DAY))
-            strange[doubtful] = ~plain_values.matching(
-                segments.text, values.start, values.length, value, doubtful, pattern
-            )
+            strange[doubtful] = ~sent.fits(doubtful, pattern)
     return strange
 
 
 def _category(
-    segments: Segments,
-    values: Values,
-    types: _Types,
-    columns: dict[str, pa.Array],
-    rest: npt.NDArray[np.int32],
-    strange: Booleans,
-    told: Told,
+    sent: _Sent, columns: dict[str, pa.Array], rest: npt.NDArray[np.int32], strange: Booleans, told: Told
 ) -> pa.StringArray:
     """The category of each row's value: by its type, and over it by its code, where it is what these announce."""
-    text, words = Category.FREE_TEXT.value, Category.CODE_TEXT.value
+    text, words, types = Category.FREE_TEXT.value, Category.CODE_TEXT.value, sent.types
     names = types.mapped(_categories()["type"], text)
-    special = _categories()["code"]
-    known = sorted({*names, *special.values(), text, words})
+    known = sorted({*names, *_categories()["code"].values(), text, words})
     index: npt.NDArray[np.int32] = picked(np.array([known.index(name) for name in names], np.int32), types.codes)
     index[(rest > 0) & types.among(*CODED, *SIMPLE_CODES)] = known.index(words)
+    announced = _announced(columns, known, len(index), told)
+    if (announced >= 0).any():
+        untyped = (announced >= 0) & ~types.among("NM", "SN", *TIMES, TIME_OF_DAY)
+        strange = strange.copy()
+        strange[untyped] = ~sent.fits(untyped, plain_values.AGE_OR_DATE)
+        index = np.where(announced >= 0, announced, index)
+    index[strange] = known.index(text)
+    return told.column(spread(pa.array(known, pa.string()), index))
+
+
+def _announced(columns: dict[str, pa.Array], known: list[str], n: int, told: Told) -> npt.NDArray[np.int32]:
+    """int32[n]: the place among the known categories of the one that a row's code speaks of, else its alternate code;
+    -1 where neither does."""
+    special = _categories()["code"]
     keys, place = pa.array(list(special)), np.array([known.index(name) for name in special.values()], np.int32)
-    announced = np.full(len(index), -1, np.int32)
+    announced = np.full(n, -1, np.int32)
     for name in ("alternate_code", "code"):
         if name in columns:
             several = told.distinct(columns[name])
@@ -157,23 +180,12 @@ def _category(
             if found.null_count < len(found):
                 at = picked(np.append(pc.fill_null(found, -1).to_numpy(), np.int32(-1)), several.places())
                 announced = np.where(at >= 0, place[at], announced)
-    if (announced >= 0).any():
-        value = values.layout.slot("value")
-        untyped = (announced >= 0) & ~types.among("NM", "SN", *TIMES, TIME_OF_DAY)
-        plain = plain_values.matching(
-            segments.text, values.start, values.length, value, untyped, plain_values.AGE_OR_DATE
-        )
-        strange = strange.copy()
-        strange[untyped] = ~plain
-        index = np.where(announced >= 0, announced, index)
-    index[strange] = known.index(text)
-    return told.column(spread(pa.array(known, pa.string()), index))
+    return announced
 
 
-def _numbers(
-    segments: Segments, values: Values, slots: list[int], types: _Types, made: dict[str, pa.Array]
-) -> Booleans:
+def _numbers(sent: _Sent, made: dict[str, pa.Array]) -> Booleans:
     """NM, and SN (comparator ^ number ^ separator ^ second number)."""
+    segments, values, types, slots = sent
     if not types.occur("NM", "SN") or not values.totals[slots[:4]].any():
         return np.zeros(len(types.codes), np.bool_)
     values.clear(slots[:4])
@@ -191,17 +203,16 @@ def _numbers(
         ("value_comparator", parts[0], COMPARATORS),
         ("value_separator", parts[2], SEPARATORS),
     ):
-        sent = strings(segments.text, *part)
-        fine = pc.is_in(sent, value_set=known)
-        made[name] = pc.if_else(fine, sent, None)
+        text = strings(segments.text, *part)
+        fine = pc.is_in(text, value_set=known)
+        made[name] = pc.if_else(fine, text, None)
         bad |= (part[1] > 0) & ~fine.to_numpy(zero_copy_only=False)
     return bad
 
 
-def _times(
-    segments: Segments, values: Values, slot: int, types: _Types, time_zone: str, made: dict[str, pa.Array]
-) -> Booleans:
+def _times(sent: _Sent, time_zone: str, made: dict[str, pa.Array]) -> Booleans:
     """DT, TS and DTM. A time of day (TM) has no date: it stays text."""
+    segments, values, types, (slot, *_) = sent
     if not types.occur(*TIMES) or not values.totals[slot]:
         return np.zeros(len(types.codes), np.bool_)
     found = times(segments.text, values.start[slot], values.length[slot] * types.among(*TIMES), time_zone)
