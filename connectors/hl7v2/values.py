@@ -16,6 +16,29 @@ from numba import njit
 
 from connectors.hl7v2.layout import Source
 from connectors.hl7v2.locate import SEPARATORS
+from connectors.hl7v2.value_plan import (
+    AT,
+    CLEARED,
+    COMPONENT_OF,
+    COUNT,
+    ENTRY,
+    FIRST,
+    HEAD,
+    KIND,
+    LATER,
+    NOTHING,
+    OWN,
+    PARTS,
+    PARTS_OF,
+    PLAN,
+    SHARED,
+    START,
+    STOP,
+    SUBCOMPONENT_OF,
+    WHOLE,
+    WORD,
+    write_plan,
+)
 from connectors.kernels.words import (
     BLOCK,
     below,
@@ -38,20 +61,10 @@ Positions = npt.NDArray[np.int32]
 Places = npt.NDArray[np.int64]
 
 ESCAPED: Final = 1
-# What `room` holds: a block of each separator, and for what is wanted of a field, all of it or its first component, the
-# bits that end it.
-_FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT, _WHOLE = range(0, 6 * BLOCK, BLOCK)
-_HEAD: Final = _WHOLE + 8
-_ROOM: Final = 6 * BLOCK
+# What `room` holds: a block of each separator, and the bits of WHOLE and HEAD.
+_FIELD, _COMPONENT, _REPETITION, _ESCAPE, _SUBCOMPONENT = range(0, WHOLE, BLOCK)
+_ROOM: Final = WHOLE + BLOCK
 _SEPARATORS: Final = 5
-_NOTHING, _PARTS, _FRESH = 0, -1, -2  # else nothing, what several entries say, or the first value of a slot
-# Words of an entry, in bytes: component, subcomponent, where the starts of its slot stand, whether the lengths there
-# are cleared, and whether other positions share it.
-_COMPONENT_OF, _SUBCOMPONENT_OF, _AT, _CLEARED, _SHARED, _ENTRY = 0, 8, 16, 24, 32, 40
-# Words of a plan, of a field or a component: what is wanted of it (of a fresh one: later on); where the starts of the
-# slot stand that gets it, and the entry that says so; its entries; the plans of its components, and how many they are.
-_KIND, _LATER, _START, _OWN, _FIRST, _STOP, _PARTS_OF, _COUNT, _PLAN = 0, 8, 16, 24, 32, 40, 48, 56, 64
-_WORD: Final = 8
 _AHEAD: Final = 25  # segments from one to the text that is asked for while it is worked on
 
 
@@ -116,11 +129,11 @@ def _note(entry: int, lengths: int, stride: int, offset: int, begin: int, size: 
     """
     if size <= 0:
         return
-    at = word_at(entry + _AT)
-    if word_at(entry + _CLEARED) == 0:
+    at = word_at(entry + AT)
+    if word_at(entry + CLEARED) == 0:
         clear(at + lengths, stride)
-        put_word(entry + _CLEARED, 1)
-    if word_at(entry + _SHARED) == 0 or int_at(at + lengths + offset) == 0:
+        put_word(entry + CLEARED, 1)
+    if word_at(entry + SHARED) == 0 or int_at(at + lengths + offset) == 0:
         put_int(at + offset, begin)
         put_int(at + lengths + offset, size)
 
@@ -130,8 +143,8 @@ def _note_entries(entry: int, stop: int, low: int, high: int, targets: Any, offs
     """Notes what the entries between two addresses want of the field or component between two others."""
     text, lengths, stride = targets
     divided = same(low, own + _SUBCOMPONENT) & below(high - low) != 0 or high - low > BLOCK
-    for each in range(entry, stop, _ENTRY):
-        subcomponent, begin, end = word_at(each + _SUBCOMPONENT_OF), low, high
+    for each in range(entry, stop, ENTRY):
+        subcomponent, begin, end = word_at(each + SUBCOMPONENT_OF), low, high
         if subcomponent and divided:
             begin, end = _part(low, high, byte_at(own + _SUBCOMPONENT), subcomponent)
         elif subcomponent > 1:
@@ -142,11 +155,11 @@ def _note_entries(entry: int, stop: int, low: int, high: int, targets: Any, offs
 @njit(cache=True, nogil=True)
 def _begun(plan: int, lengths: int, stride: int) -> Any:
     """Clears the lengths of the slot that gets a field or component; returns what is wanted of that from now on."""
-    entry, kind = word_at(plan + _OWN), word_at(plan + _LATER)
-    if word_at(entry + _CLEARED) == 0:
-        clear(word_at(entry + _AT) + lengths, stride)
-        put_word(entry + _CLEARED, 1)
-    put_word(plan + _KIND, kind)
+    entry, kind = word_at(plan + OWN), word_at(plan + LATER)
+    if word_at(entry + CLEARED) == 0:
+        clear(word_at(entry + AT) + lengths, stride)
+        put_word(entry + CLEARED, 1)
+    put_word(plan + KIND, kind)
     return kind
 
 
@@ -157,27 +170,27 @@ def _note_parts(plan: int, low: int, size: int, parts: Any, limit: int, targets:
     parts: uint64, where components end from `low` on. limit: where the first repetition ends.
     """
     text, lengths, stride = targets
-    entry, base, one = word_at(plan + _OWN), low - text, np.uint64(1)
+    entry, base, one = word_at(plan + OWN), low - text, np.uint64(1)
     if entry:
         _note(entry, lengths, stride, offset, base, size)
     ends = parts | one << np.uint64(limit)
-    begins, components, count = _begins(ends, limit), word_at(plan + _PARTS_OF), word_at(plan + _COUNT)
+    begins, components, count = _begins(ends, limit), word_at(plan + PARTS_OF), word_at(plan + COUNT)
     while begins:
         begin, number = lowest(begins), ones(ends & (begins - one))
         begins &= begins - one
         if number >= count:
             break
-        component, length = components + _PLAN * number, lowest(ends >> np.uint64(begin))
-        kind = word_at(component + _KIND)
-        if kind == _NOTHING:
+        component, length = components + PLAN * number, lowest(ends >> np.uint64(begin))
+        kind = word_at(component + KIND)
+        if kind == NOTHING:
             continue
-        if kind == _PARTS:
-            entry, stop = word_at(component + _FIRST), word_at(component + _STOP)
+        if kind == PARTS:
+            entry, stop = word_at(component + FIRST), word_at(component + STOP)
             _note_entries(entry, stop, low + begin, low + begin + length, targets, offset, own)
             continue
         if kind < 0:
             _begun(component, lengths, stride)
-        at = word_at(component + _START)
+        at = word_at(component + START)
         put_int(at + offset, base + begin)
         put_int(at + lengths + offset, length)
 
@@ -190,8 +203,8 @@ def _note_long(plan: int, low: int, high: int, targets: Any, offset: int, own: i
     """
     limit, divider = _first(low, high, byte_at(own + _REPETITION)), byte_at(own + _COMPONENT)
     number, begin, end = 1, low, _first(low, limit, divider)
-    for entry in range(word_at(plan + _FIRST), word_at(plan + _STOP), _ENTRY):
-        component = word_at(entry + _COMPONENT_OF)
+    for entry in range(word_at(plan + FIRST), word_at(plan + STOP), ENTRY):
+        component = word_at(entry + COMPONENT_OF)
         if component == 0:
             _note_entries(entry, entry + 1, low, high, targets, offset, own)
             continue
@@ -208,62 +221,13 @@ def _note_escapes(work: Places, entries: Positions, targets: Any, offset: int, s
     """Marks those slots of the entries as ESCAPED whose value in a row holds the escape character."""
     text, lengths, _ = targets
     for i in range(entries.shape[0]):
-        at = work[i, _AT // _WORD]
-        if work[i, _CLEARED // _WORD] == 0 or int_at(at + lengths + offset) == 0:
+        at = work[i, AT // WORD]
+        if work[i, CLEARED // WORD] == 0 or int_at(at + lengths + offset) == 0:
             continue
         low = text + int_at(at + offset)
         high = low + int_at(at + lengths + offset)
         if _first(low, high, escape) < high:
             state[entries[i, 2]] = ESCAPED
-
-
-@njit(cache=True, nogil=True)
-def _plan(
-    bounds: Positions,
-    entries: Positions,
-    start: int,
-    stride: int,
-    totals: Places,
-    plan: Places,
-    parts: Places,
-    work: Places,
-) -> None:
-    """Writes the entries of a source with the addresses of what they fill to work, what is wanted of each field,
-    nothing of those behind them, to plan, and of each component of a field to parts."""
-    at_parts, n = np.int64(parts.ctypes.data), 0
-    plan[:], parts[:] = _NOTHING, _NOTHING
-    for i in range(entries.shape[0]):
-        slot = entries[i, 2]
-        work[i, 0], work[i, 1], work[i, 2] = entries[i, 0], entries[i, 1], start + stride * slot
-        work[i, 3], work[i, 4] = totals[slot] > 0, entries[i, 3]
-    for field in range(bounds.size - 1):
-        first, last = bounds[field], bounds[field + 1]
-        if last == first:
-            continue
-        _plan_one(plan[field], work, first, last, 0)
-        plan[field, _PARTS_OF // _WORD], plan[field, _COUNT // _WORD] = at_parts + _PLAN * n, work[last - 1, 0]
-        low = first
-        while low < last:
-            high, component = low + 1, work[low, 0]
-            while high < last and work[high, 0] == component:
-                high += 1
-            if component:
-                _plan_one(parts[n + component - 1], work, low, high, component)
-            low = high
-        n += work[last - 1, 0]
-
-
-@njit(cache=True, nogil=True)
-def _plan_one(plan: Places, work: Places, first: int, last: int, component: int) -> None:
-    """Writes what some entries want of a field (component 0) or of that component of one."""
-    at, above = np.int64(work.ctypes.data), work[first, 1] == 0
-    whole, head = above and work[first, 0] == component, above and component == 0 and work[first, 0] == 1
-    fresh = (whole or head) and last == first + 1 and work[first, _SHARED // _WORD] == 0
-    plan[_KIND // _WORD] = _FRESH if fresh else _PARTS
-    plan[_LATER // _WORD] = _WHOLE if whole else _HEAD
-    plan[_START // _WORD] = work[first, _AT // _WORD]
-    plan[_OWN // _WORD] = at + _ENTRY * first if whole or fresh else 0
-    plan[_FIRST // _WORD], plan[_STOP // _WORD] = at + _ENTRY * first, at + _ENTRY * last
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -301,7 +265,7 @@ def _fill(
     """
     stride, first_start, one = 4 * segments.size, np.int64(start.ctypes.data), np.uint64(1)
     at_plan, own, base = np.int64(plan.ctypes.data), np.int64(room.ctypes.data), np.int64(text.ctypes.data)
-    behind_plan, lengths = at_plan + _PLAN * fields, np.int64(length.ctypes.data) - first_start
+    behind_plan, lengths = at_plan + PLAN * fields, np.int64(length.ctypes.data) - first_start
     target = (base, lengths, stride)
     at_separators, first_four, fifth = np.int64(separators.ctypes.data), 0, -1
     for row in range(segments.size):
@@ -323,33 +287,33 @@ def _fill(
             escaped |= escapes
             if bits == 0:
                 high = _first_far(low + BLOCK, end, byte_at(own + _FIELD))
-                if word_at(field) != _NOTHING:
+                if word_at(field) != NOTHING:
                     _note_long(field, low, high, target, offset, own)
                 escaped |= one
-                low, field = high + 1, field + _PLAN
+                low, field = high + 1, field + PLAN
                 continue
             repeats = bits | same(low, own + _REPETITION)
             parted = repeats | same(low, own + _COMPONENT)
-            put_word(own + _WHOLE, np.int64(bits))
-            put_word(own + _HEAD, np.int64(parted))
+            put_word(own + WHOLE, np.int64(bits))
+            put_word(own + HEAD, np.int64(parted))
             begins, place = _begins(bits, highest(bits)), low - base
             while begins:
-                begin, wanted = lowest(begins), field + _PLAN * ones(bits & (begins - one))
-                shift, kind = np.uint64(begin), word_at(wanted + _KIND)
+                begin, wanted = lowest(begins), field + PLAN * ones(bits & (begins - one))
+                shift, kind = np.uint64(begin), word_at(wanted + KIND)
                 begins &= begins - one
-                if kind == _NOTHING:
+                if kind == NOTHING:
                     continue
-                if kind == _PARTS:
+                if kind == PARTS:
                     size, limit = lowest(bits >> shift), lowest(repeats >> shift)
                     _note_parts(wanted, low + begin, size, parted >> shift, limit, target, offset, own)
                     continue
                 if kind < 0:
                     kind = _begun(wanted, lengths, stride)
-                at = word_at(wanted + _START)
+                at = word_at(wanted + START)
                 put_int(at + offset, place + begin)
                 put_int(at + lengths + offset, lowest(np.uint64(word_at(own + kind)) >> shift))
             low += highest(bits) + 1
-            field += _PLAN * ones(bits)
+            field += PLAN * ones(bits)
         if escaped:
             _note_escapes(work, entries, target, offset, state, byte_at(own + _ESCAPE))
 
@@ -372,10 +336,10 @@ def _find(
 ) -> None:
     """See find_values."""
     fields = bounds.size - 1
-    plan = np.empty((fields + BLOCK, _PLAN // _WORD), np.int64)
-    parts = np.empty((entries[:, 0].sum(), _PLAN // _WORD), np.int64)
-    work, room = np.empty((entries.shape[0], _ENTRY // _WORD), np.int64), np.empty(_ROOM, np.uint8)
-    _plan(bounds, entries, np.int64(start.ctypes.data), 4 * segments.size, totals, plan, parts, work)
+    plan = np.empty((fields + BLOCK, PLAN // WORD), np.int64)
+    parts = np.empty((entries[:, 0].sum(), PLAN // WORD), np.int64)
+    work, room = np.empty((entries.shape[0], ENTRY // WORD), np.int64), np.empty(_ROOM, np.uint8)
+    write_plan(bounds, entries, np.int64(start.ctypes.data), 4 * segments.size, totals, plan, parts, work)
     _fill(
         text,
         segment_start,
@@ -395,7 +359,7 @@ def _find(
         room,
     )
     for i in range(entries.shape[0]):
-        if work[i, _CLEARED // _WORD]:
+        if work[i, CLEARED // WORD]:
             total, lengths_of = np.int64(0), length[entries[i, 2]]
             for row in range(lengths_of.size):
                 total += lengths_of[row]
