@@ -109,7 +109,8 @@ def test_what_is_made_of_distinct_values_is_told_apart_again() -> None:
     assert several.column(several.values).to_pylist() == ["x", None, None, "x", None]
     assert (several.values.to_pylist(), several.exact) == (["x"], True)
     others = pa.array(["z", "y", "x"])
-    assert told.mapped(others) == Distinct(others, told.codes, exact=True)
+    made = told.mapped(others)
+    assert (made.values, made.codes is told.codes, made.exact) == (others, True, True)
 
 
 def test_what_is_made_of_a_column_that_is_not_told_apart_stands_as_it_is() -> None:
