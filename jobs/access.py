@@ -13,6 +13,7 @@ from connectors.contract import ReadOptions
 from connectors.errors import AccessError, ConfigError
 from connectors.lake import Binding, DoneIndex, Lake
 from connectors.lake.binding import read_binding
+from connectors.lake.feed import SOURCE
 from connectors.lake.lake import lake_identity
 from connectors.lake.log import START
 from connectors.registry import connector
@@ -91,6 +92,7 @@ def look(pipeline: Pipeline, policy: Policy) -> Seen:
     lake = Lake.open(pipeline.lake, options)
     wanted = Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone)
     check_binding(lake.binding(zone), zone, wanted)
+    lake.check_feed(zone, SOURCE)
     return Seen(About(lake.uri, lake.head(), zone, policy.name, key_id), lake.done(zone))
 
 
@@ -160,6 +162,7 @@ def open_access(pipeline: Pipeline, policy: Policy) -> Access:
     identified = policy.zone is Zone.IDENTIFIED
     options = storage_options(pipeline.lake_store)
     lake = Lake.create_or_open(pipeline.lake, options, signer=keys.signing, probed=bool(keys.created))
+    lake.check_feed(policy.zone.value, SOURCE)
     lake.bind(policy.zone.value, binding(policy, keys, pipeline.time_zone))
     work = Work(
         format=pipeline.format,

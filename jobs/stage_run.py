@@ -122,7 +122,7 @@ def _open(
         raise ConfigError("ZONE_EMPTY", f"the zone {source_zone} of this lake holds nothing; run the stage before it")
     wanted = binding(policy, keys, before.time_zone)
     check_binding(lake.binding(zone), zone, wanted)
-    _check_feed(lake, zone, stage, source_zone)
+    lake.check_feed(zone, source_zone)
     if not dry_run:
         lake.bind(zone, wanted)
     work = Work(
@@ -139,15 +139,3 @@ def _open(
         min_score=min_score,
     )
     return Access(policy, keys, lake, zone, work)
-
-
-def _check_feed(lake: Lake, zone: str, stage: str, source_zone: str) -> None:
-    """Raises ConfigError (ZONE_FED) if the stage wrote the zone from another one: records would come twice."""
-    for entry in lake.entries():
-        if entry.zone == zone and entry.kind == stage and entry.inputs is not None:
-            fed = lake.inputs_of(entry, ["key"])["key"][0].as_py().split("/", 1)[0]
-            if fed != source_zone:
-                raise ConfigError(
-                    "ZONE_FED", f"zone {zone} of this lake was written from zone {fed}; go on with --from {fed}"
-                )
-            return

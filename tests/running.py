@@ -42,10 +42,10 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 def run(source: Path | str, lake: Path | str, keys: Path, **settings: Any) -> dict[str, Any]:
     """An ingest in this process; policy pseudonymised unless said otherwise."""
     cpus = settings.pop("cpus", 0)
-    retry = settings.pop("retry", None)
+    retry, dry_run = settings.pop("retry", None), settings.pop("dry_run", False)
     chosen = {"source": str(source), "lake": str(lake), "policy": "pseudonymised", **settings}
     pipeline = load_pipeline(None, chosen).with_access(endpoint=None, keys=keys, create_keys=True)
-    return ingest(pipeline, cpus=cpus, retry=retry)
+    return ingest(pipeline, cpus=cpus, retry=retry, dry_run=dry_run)
 
 
 def parts(lake: Path | str, zone: str = "deidentified") -> dict[str, str]:

@@ -16,6 +16,7 @@ from connectors import merkle
 from connectors.errors import FaultError
 from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
+from connectors.lake.feed import INGEST, check_feed, feed_of
 from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs, put_leaves, read_table, removed_of
 from connectors.lake.layout import FORMAT, inputs_key, leaves_key
 from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
@@ -45,7 +46,7 @@ class Draft:
     tables: Mapping[str, int]
     started: datetime
     ended: datetime
-    kind: str = "ingest"
+    kind: str = INGEST
     code_version: str = ""
     environment_digest: str = ""
     pipeline_digest: str = ""
@@ -77,8 +78,8 @@ class Identity:
 def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, signer: Ed25519PrivateKey) -> Entry:
     """Create the next entry of the log from the draft. When it returns, the draft is committed.
 
-    Raises FaultError if the draft does not balance, LostRace if others took its objects, PartsGone if its parts are
-    not all in the lake; then nothing is committed.
+    Raises FaultError if the draft does not balance, LostRace if others took its objects, ConfigError if they feed the
+    zone otherwise, PartsGone if its parts are not all in the lake; then nothing is committed.
     """
     check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
     planned = log.head[0] if draft.planned is None else draft.planned
@@ -102,7 +103,8 @@ def check_vacuumed(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
 
 
 def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
-    """Raises LostRace if one of the entries took a key of the draft, or names a file that the draft would remove."""
+    """Raises LostRace if one of the entries took a key of the draft, or names a file that the draft would remove;
+    ConfigError (ZONE_FED) if one feeds the zone otherwise."""
     ours = draft.inputs["key"].filter(pc.is_in(draft.inputs["outcome"], value_set=pa.array(DONE)))
     removed = set(draft.removed)
     for other in others:
@@ -111,9 +113,15 @@ def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
         if other.zone != draft.zone or other.inputs is None:
             continue
         theirs = read_table(store.get(inputs_key(other.inputs)), INPUTS, ["key", "outcome"])
+        if len(ours):
+            check_feed(draft.zone, _feed(other.kind, theirs), _feed(draft.kind, draft.inputs))
         done = theirs.filter(pc.is_in(theirs["outcome"], value_set=pa.array(DONE)))
         if pc.any(pc.is_in(done["key"], value_set=ours)).as_py():
             raise LostRace(others)
+
+
+def _feed(kind: str, inputs: pa.Table) -> str:
+    return feed_of(kind, lambda: inputs["key"])
 
 
 def _leaves(store: Store, entry: Entry) -> pa.Table:

@@ -19,6 +19,7 @@ from connectors.lake import delta
 from connectors.lake.binding import Binding, bind, bound, read_binding
 from connectors.lake.canonical import canonical
 from connectors.lake.commit import Draft, Identity, make_entry
+from connectors.lake.feed import check_feed, feed_of, first_of
 from connectors.lake.files import excludes, open_part
 from connectors.lake.inputs import INPUTS, LEAVES, DoneIndex, parts_of, read_table
 from connectors.lake.layout import (
@@ -106,6 +107,13 @@ class Lake:
     def binding(self, zone: str) -> Binding | None:
         """What the zone is bound to, or None if it is not bound."""
         return read_binding(self.store, zone)
+
+    def check_feed(self, zone: str, wanted: str) -> None:
+        """Raises ConfigError (ZONE_FED) if the zone is fed otherwise. wanted: `source` for the objects of an ingest, or
+        the zone that a stage apart reads."""
+        first = first_of(zone, self.entries())
+        if first is not None:
+            check_feed(zone, feed_of(first.kind, lambda: self.inputs_of(first, ["key"])["key"]), wanted)
 
     def entries(self) -> tuple[Entry, ...]:
         return self._log.entries

@@ -78,3 +78,38 @@ def test_a_zone_that_was_written_from_one_zone_is_not_written_from_another(tmp_p
     assert caught.value.code == "ZONE_FED"
     assert everything(lake) == before
     assert stage("deidentify", lake, keys, policy="pseudonymised", source_zone="validated")["objects"]["done"] == 1
+
+
+def overlapping(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Source, lake and keys: an object in the identified zone; a second one came and the first one grew since."""
+    source, lake, keys = write(tmp_path / "in", {"a.hl7": file_of("1")}), tmp_path / "lake", tmp_path / "keys"
+    run(source, lake, keys, policy="identified", allow_identified=True, stages=())
+    write(source, {"a.hl7": file_of("1", "2"), "b.hl7": file_of("3")})
+    return source, lake, keys
+
+
+def refused(code: str, *args: Any, **settings: Any) -> None:
+    for dry_run in (True, False):
+        with pytest.raises(ConfigError) as caught:
+            args[0](*args[1:], **settings, **({"dry_run": True} if dry_run else {}))
+        assert caught.value.code == code
+
+
+def test_what_an_ingest_has_deidentified_is_not_deidentified_apart(tmp_path: Path) -> None:
+    source, lake, keys = overlapping(tmp_path)
+    run(source, lake, keys)
+    before = everything(lake)
+    refused("ZONE_FED", stage, "deidentify", lake, keys, policy="pseudonymised", source_zone="identified")
+    assert everything(lake) == before
+    assert len(before["hl7v2_messages"]) == 3
+    assert run(source, lake, keys)["objects"]["done"] == 2
+
+
+def test_what_was_deidentified_apart_no_ingest_deidentifies(tmp_path: Path) -> None:
+    source, lake, keys = overlapping(tmp_path)
+    stage("deidentify", lake, keys, policy="pseudonymised", source_zone="identified")
+    before, files = everything(lake), sorted(lake.rglob("*"))
+    refused("ZONE_FED", run, source, lake, keys)
+    assert (everything(lake), sorted(lake.rglob("*"))) == (before, files)
+    run(source, lake, keys, policy="identified", allow_identified=True, stages=())
+    assert stage("deidentify", lake, keys, policy="pseudonymised", source_zone="identified")["records"]["written"] == 2

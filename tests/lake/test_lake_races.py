@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from building import DETAILS, RECORDS, ZONE, commit, draft, new_lake, rows
 from deltalake import DeltaTable
 
+from connectors.errors import ConfigError
 from connectors.lake import Lake, LostRace
 from connectors.lake.layout import table_uri
 from connectors.lake.verify import verify
@@ -127,3 +129,22 @@ def test_another_version_of_an_object_is_a_lost_race_too(tmp_path):
     first.commit(draft(first, ["a"], inputs=one.inputs.set_column(column, one.inputs.schema.field(column), [["v0"]])))
     with pytest.raises(LostRace):
         second.commit(mine)
+
+
+def apart(lake: Lake, zone: str, *keys: str):
+    """The draft of a stage apart that read bundles of a zone."""
+    made = draft(lake, [f"{zone}/1/{key}" for key in keys])
+    return replace(made, kind="deidentify", planned=0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("source", "identified"), ("identified", "source"), ("validated", "identified")]
+)
+def test_of_two_runs_that_feed_a_zone_from_elsewhere_one_stops(tmp_path, first, second):
+    lake, other = new_lake(str(tmp_path)), new_lake(str(tmp_path))
+    drafts = {"source": lambda: draft(lake, ["x"], planned=0)}
+    made = [drafts.get(feed, lambda feed=feed: apart(lake, feed, "x"))() for feed in (first, second)]
+    lake.commit(made[0])
+    with pytest.raises(ConfigError, match="ZONE_FED"):
+        other.commit(made[1])
+    assert Lake.open(str(tmp_path)).head()[0] == 1
