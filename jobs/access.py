@@ -90,6 +90,7 @@ def look(pipeline: Pipeline, policy: Policy) -> Seen:
     if lake_identity(store) is None:
         return Seen(About(store.uri, (0, START), zone, policy.name, key_id), DoneIndex.of(()))
     lake = Lake.open(pipeline.lake, options)
+    lake.check_head()
     wanted = Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone)
     check_binding(lake.binding(zone), zone, wanted)
     lake.check_feed(zone, SOURCE)
@@ -198,8 +199,13 @@ def _keys_of_zone(pipeline: Pipeline, policy: Policy) -> Keys:
         # A key that is made now is none that the zone is bound to.
         check_binding(bound, zone, Binding(policy.name, policy.digest, "", pipeline.time_zone))
     missing = not all((folder / name).exists() for name in (key_files.DATA_KEY, key_files.SIGNING_KEY))
-    if pipeline.keys.create and missing and identity is None:
-        probe(store)
+    if pipeline.keys.create and missing:
+        if identity is None:
+            probe(store)
+        else:
+            lake = Lake.open(pipeline.lake, storage_options(pipeline.lake_store))
+            lake.check_head()
+            lake.check_feed(zone, SOURCE)
     keys = open_keys(pipeline)
     check_binding(bound, zone, binding(policy, keys, pipeline.time_zone))
     return keys

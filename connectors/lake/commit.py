@@ -17,6 +17,7 @@ from connectors.errors import FaultError
 from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
 from connectors.lake.feed import INGEST, check_feed, feed_of
+from connectors.lake.head import check_head
 from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs, put_leaves, read_table, removed_of
 from connectors.lake.layout import FORMAT, inputs_key, leaves_key
 from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
@@ -79,14 +80,18 @@ def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, sign
     """Create the next entry of the log from the draft. When it returns, the draft is committed.
 
     Raises FaultError if the draft does not balance, LostRace if others took its objects, ConfigError if they feed the
-    zone otherwise, PartsGone if its parts are not all in the lake; then nothing is committed.
+    zone otherwise, PartsGone if its parts are not all in the lake, LakeError if an entry of
+    others is not signed; then nothing is committed.
     """
     check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
     planned = log.head[0] if draft.planned is None else draft.planned
     salt = secrets.token_hex(SALT_BYTES)
     while True:
         # A vacuum counts once, when it is first seen: parts that are written again after it are there to stay.
-        check_vacuumed(store, draft, log.refresh())
+        others = log.refresh()
+        if others:
+            check_head(store, others[-1], identity.lake, signer.public_key())
+        check_vacuumed(store, draft, others)
         check_race(store, draft, log.entries[planned:])
         entry = log.append(_content(draft, identity, _write_files(store, draft, salt)), signer)
         if entry is not None:

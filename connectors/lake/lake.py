@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from connectors.errors import ConfigError
 from connectors.lake import delta
@@ -21,6 +21,7 @@ from connectors.lake.canonical import canonical
 from connectors.lake.commit import Draft, Identity, make_entry
 from connectors.lake.feed import check_feed, feed_of, first_of
 from connectors.lake.files import excludes, open_part
+from connectors.lake.head import check_head
 from connectors.lake.inputs import INPUTS, LEAVES, DoneIndex, parts_of, read_table
 from connectors.lake.layout import (
     FORMAT,
@@ -57,6 +58,7 @@ class Lake:
         self.store = store
         self._identity = identity
         self._signer = signer
+        self._published = False
         self._log = RunLog(store)
         self._log.read()
         # A leaf file never changes under its name, so what was read of it stays true.
@@ -68,20 +70,23 @@ class Lake:
         """An existing lake; without a signer it is only read.
 
         Raises ConfigError if there is none (LAKE_MISSING) or a newer version wrote it (LAKE_NEWER), LakeError if its
-        log is broken.
+        log is broken or, with a signer, its last entry is not signed.
         """
         store = open_store(uri, options)
         identity = lake_identity(store)
         if identity is None:
             raise ConfigError("LAKE_MISSING", f"{store.uri} is no lake; give the folder or prefix that ingest wrote to")
-        return cls(store, identity, signer)
+        lake = cls(store, identity, signer)
+        if signer is not None:
+            lake.check_head()
+        return lake
 
     @classmethod
     def create_or_open(
         cls, uri: str, options: StorageOptions | None = None, *, signer: Ed25519PrivateKey, probed: bool = False
     ) -> Lake:
         """The lake, made if there is none. A store that ignores conditional writes is refused (ConfigError), unless
-        the caller has probed it."""
+        the caller has probed it. Raises LakeError as `open` does."""
         from connectors.storage.probe import probe
 
         store = open_store(uri, options)
@@ -92,9 +97,9 @@ class Lake:
         identity = lake_identity(store)
         if identity is None:
             raise ConfigError("LAKE_MISSING", f"{store.uri} does not keep what is written; use another store")
-        public = signer.public_key()
-        store.put_if_absent(public_key_key(key_id(public)), to_pem(public))
-        return cls(store, identity, signer)
+        lake = cls(store, identity, signer)
+        lake.check_head()
+        return lake
 
     @property
     def uri(self) -> str:
@@ -107,6 +112,11 @@ class Lake:
     def binding(self, zone: str) -> Binding | None:
         """What the zone is bound to, or None if it is not bound."""
         return read_binding(self.store, zone)
+
+    def check_head(self) -> None:
+        """Raises LakeError unless the last entry is one of this lake, and signed."""
+        if entries := self.entries():
+            check_head(self.store, entries[-1], self._identity, self._signer.public_key() if self._signer else None)
 
     def check_feed(self, zone: str, wanted: str) -> None:
         """Raises ConfigError (ZONE_FED) if the zone is fed otherwise. wanted: `source` for the objects of an ingest, or
@@ -219,6 +229,7 @@ class Lake:
         """
         if self._signer is None:
             raise ConfigError("SIGNER_MISSING", "this lake was opened to be read; give a signing key")
+        self._publish(self._signer.public_key())
         binding = bound(self.store, draft.zone) if draft.zone in ZONES else None
         entry = make_entry(self.store, self._log, draft, Identity(self._identity, binding), self._signer)
 
@@ -227,6 +238,12 @@ class Lake:
 
         _at_once(partial(self._bring_up, parts_of=parts_of), entry.folders)
         return entry
+
+    def _publish(self, key: Ed25519PublicKey) -> None:
+        """Puts the key that verifies this signer's entries into the lake, once."""
+        if not self._published:
+            self.store.put_if_absent(public_key_key(key_id(key)), to_pem(key))
+            self._published = True
 
     def roll_forward(self) -> int:
         """Bring every Delta table up to the log; how many commits this took. Idempotent, and safe from several

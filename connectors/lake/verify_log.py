@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from connectors.errors import ConfigError, LakeError
 from connectors.lake.binding import bound
 from connectors.lake.canonical import canonical
-from connectors.lake.layout import FORMAT, RUNS, ZONES, entry_key, entry_number, key_of, public_key_key
+from connectors.lake.head import public_key_of
+from connectors.lake.layout import FORMAT, RUNS, ZONES, entry_key, entry_number, key_of
 from connectors.lake.log import START, Entry, parse
 from connectors.lake.report import Report
-from connectors.lake.signing import from_pem, is_signed, key_id
+from connectors.lake.signing import is_signed, key_id
 from connectors.storage import Store
 
 
@@ -116,14 +117,5 @@ class _Log:
 
     def _key(self, signer: str) -> Ed25519PublicKey | None:
         if signer not in self._keys:
-            self._keys[signer] = self._read_key(signer)
+            self._keys[signer] = public_key_of(self._store, signer)
         return self._keys[signer]
-
-    def _read_key(self, signer: str) -> Ed25519PublicKey | None:
-        if not signer.isalnum() or self._store.head(public_key_key(signer)) is None:
-            return None
-        try:
-            key = from_pem(self._store.get(public_key_key(signer)))
-        except ConfigError:
-            return None
-        return key if key_id(key) == signer else None
