@@ -29,6 +29,7 @@ _NO_OFFSET = -32768
 _WRONG = np.int64(-1 << 62)
 _NO_DIGITS = np.uint64((1 << 64) - 1)
 _ZEROS = np.uint64(0x3030303030303030)
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999  # of the years 1 to 9999, in microseconds
 _LISTED_UNTIL = 2_114_380_800_000_000  # 2037-01-01 in microseconds
 _WIDTH = 32  # more than the longest ISO 8601 text written here
 
@@ -38,7 +39,8 @@ class Times(NamedTuple):
 
     timestamp: timestamp[us, UTC]. precision: int8, how many digits were sent (4 year, 6 month, 8 day, 10 hour,
     12 minute, 14 second, 15 to 18 with a fraction). offset: int16, minutes, null if none was sent. All three are null
-    where the value is null, empty, `""` or bad. bad: bool[n], text that is no time.
+    where the value is null, empty, `""` or bad. bad: bool[n], text that is no time, or one whose instant lies outside
+    the years 1 to 9999 in UTC.
     """
 
     timestamp: pa.TimestampArray
@@ -169,7 +171,10 @@ def _time(buf: Bytes, at: int, end: int) -> Any:
     offset = _zone_minutes(buf, i, end) if buf[i] == 43 or buf[i] == 45 else -32768
     if offset == -32768:
         return np.int64(0), -1, -32768
-    return instant - offset * np.int64(60_000_000), precision, offset
+    instant -= offset * np.int64(60_000_000)
+    if instant < _EARLIEST or instant > _LATEST:
+        return np.int64(0), -1, -32768
+    return instant, precision, offset
 
 
 @njit(cache=True, nogil=True)
@@ -241,7 +246,10 @@ def times(buf: Bytes, start: Integers, length: Integers, time_zone: str = "UTC")
         far = instants >= _LISTED_UNTIL
         for rows, convert in ((np.flatnonzero(local & ~far), _in_zone), (np.flatnonzero(local & far), _in_far_zone)):
             if rows.size:
-                instants[rows] = convert(instants[rows], time_zone)
+                moved = convert(instants[rows], time_zone)
+                instants[rows] = moved
+                if moved.min() < _EARLIEST or moved.max() > _LATEST:
+                    precisions[rows[(moved < _EARLIEST) | (moved > _LATEST)]] = -1
     valid = precisions > 0
     return Times(
         number_array(instants, valid, UTC),

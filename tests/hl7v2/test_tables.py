@@ -352,3 +352,14 @@ def test_types_of_value_columns() -> None:
     schema = specs()["hl7v2_observations"].schema
     assert schema.field("value_time").type == pa.timestamp("us", "UTC")
     assert schema.field("value_number").type == pa.float64()
+
+
+def test_the_end_of_time_west_of_utc_is_a_finding_and_its_text_stays() -> None:
+    data = message("PID|1||7^^^GEN^MR||||99991231235959", "OBX|1|TS|X^X^L||99991231235959")
+    zone = {"time_zone": "America/New_York"}
+    assert rows(data, "patients", "birth_time", **zone) == [(None,)]
+    assert rows(data, "observations", "value", "value_time", **zone) == [("99991231235959", None)]
+    assert rows(data, "findings", "code", "segment", **zone)[:2] == [
+        ("HL7_TIME_INVALID", "PID"),
+        ("HL7_TIME_INVALID", "OBX"),
+    ]

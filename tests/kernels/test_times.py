@@ -30,12 +30,20 @@ def twin(text: str, zone: str) -> tuple[datetime, int, int | None] | None:
     except ValueError:
         return None
     precision = len(digits) + min(len(fraction), 4)
-    if match[3] is None:
+    try:
+        return in_utc(local, precision, match[3], zone)
+    except OverflowError:
+        return None
+
+
+def in_utc(local: datetime, precision: int, sent: str | None, zone: str) -> tuple[datetime, int, int | None] | None:
+    """As twin, of a reading of the clock. sent: the offset."""
+    if sent is None:
         return local.replace(tzinfo=ZoneInfo(zone) if precision > 8 else UTC).astimezone(UTC), precision, None
-    hours, minutes = int(match[3][1:3]), int(match[3][3:])
+    hours, minutes = int(sent[1:3]), int(sent[3:])
     if hours > 23 or minutes > 59:
         return None
-    offset = (hours * 60 + minutes) * (-1 if match[3][0] == "-" else 1)
+    offset = (hours * 60 + minutes) * (-1 if sent[0] == "-" else 1)
     return (local - timedelta(minutes=offset)).replace(tzinfo=UTC), precision, offset
 
 
@@ -116,3 +124,38 @@ def test_iso_text_at_seconds_is_that_of_python(rows: list[tuple[datetime, int]])
         for d, t, (_, m) in zip(aware, texts, rows, strict=True)
     ]
     assert format_times(*times(*spans_of(sent))[:3]).to_pylist() == [d.isoformat() for d in aware]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        (b"99991231235959", "America/New_York"),
+        (b"9999123119", "America/New_York"),
+        (b"00010101000000", "Europe/Berlin"),
+        (b"000101010000", "Asia/Kolkata"),
+        (b"99991231235959-0500", "UTC"),
+        (b"99991231235959.9999-0001", "UTC"),
+        (b"9999-0001", "America/New_York"),
+        (b"99991231-0001", "UTC"),
+        (b"00010101000000+0100", "UTC"),
+    ],
+)
+def test_an_instant_outside_the_years_1_to_9999_is_bad(text: bytes, zone: str) -> None:
+    found = times(*spans_of([b"2024", text]), zone)
+    assert found.bad.tolist() == [False, twin(text.decode(), zone) is None]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "instant"),
+    [
+        (b"99991231235959", "UTC", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (b"99991231235959", "Asia/Kolkata", datetime(9999, 12, 31, 18, 29, 59, tzinfo=UTC)),
+        (b"99991231185959", "America/New_York", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (b"99991231", "America/New_York", datetime(9999, 12, 31, tzinfo=UTC)),
+        (b"00010101000000", "UTC", datetime(1, 1, 1, tzinfo=UTC)),
+        (b"00010101000000-0100", "UTC", datetime(1, 1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_first_and_the_last_instants_are_times(text: bytes, zone: str, instant: datetime) -> None:
+    found = times(*spans_of([text]), zone)
+    assert (found.timestamp.to_pylist(), found.bad.tolist()) == ([instant], [False])

@@ -152,6 +152,17 @@ def test_shift_of_a_date() -> None:
     assert out == [datetime.date(2024, 2, 29), None]
 
 
+@pytest.mark.parametrize("digits", [4, 6, 14])
+def test_what_moves_to_before_the_year_1_becomes_null(digits: int) -> None:
+    sent = rows(2, chance=[299, 299], precision=pa.array([digits] * 2, pa.int8()))
+    out = treated(Shift(), [time(1, 1, 1), time(3, 1, 1)], made_up.TIMESTAMP, sent)
+    assert [t and t.year for t in out] == [None, 2]
+    dates = treated(
+        Shift(max_days=10), [datetime.date(1, 1, 1), datetime.date(1, 1, 2)], pa.date32(), rows(2, chance=[0, 0])
+    )
+    assert dates == [None, datetime.date(1, 1, 1)]
+
+
 def test_years_and_months_move_to_where_most_of_their_days_move() -> None:
     times = [time(1980, 1, 1), time(1980, 1, 1), time(1980, 3, 1), time(1980, 3, 1), time(1980, 3, 1)]
     digits = pa.array([4, 4, 6, 6, 8], pa.int8())

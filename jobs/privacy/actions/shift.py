@@ -7,14 +7,14 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from jobs.privacy.actions.base import Action, Rows, is_time
-from jobs.privacy.actions.times import MICROSECONDS_A_DAY, MONTH, YEAR, as_timestamp, as_type, local
+from jobs.privacy.actions.times import MICROSECONDS_A_DAY, MONTH, YEAR, YEAR_ONE, as_timestamp, as_type, local
 
 
 class Shift(Action):
     """Whole days into the past, at least one and at most max_days; the time of day and the precision stay.
 
     A year or a month without a day is moved from its middle and cut to its first day again, so that it moves to the
-    year or month that most of its days move to.
+    year or month that most of its days move to. What moves to before the year 1 becomes null.
     """
 
     name = "shift"
@@ -34,7 +34,7 @@ class Shift(Action):
                 coarse = pc.fill_null(pc.equal(rows.precision, digits), False)
                 if pc.any(coarse).as_py():
                     moved = pc.if_else(coarse, _period_moved(times, by, unit, half, rows.offset), moved)
-        return as_type(moved, values.type)
+        return as_type(_of_calendar(moved), values.type)
 
     def described(self) -> str:
         return f"shifted by 1 to {self.max_days} days into the past, by one number of days a patient"
@@ -44,6 +44,12 @@ def _has_periods(precision: pa.Array | None) -> bool:
     """Whether of any time only the year or the month was sent."""
     least = None if precision is None else pc.min(precision).as_py()
     return least is not None and least <= MONTH
+
+
+def _of_calendar(times: pa.Array) -> pa.Array:
+    """The times, null where they lie before the year 1, which readers of dates do not know."""
+    early = pc.less(pc.cast(times, pa.int64()), YEAR_ONE)
+    return pc.if_else(early, None, times) if pc.any(early).as_py() else times
 
 
 def _moved(times: pa.Array, by: pa.Array) -> pa.Array:

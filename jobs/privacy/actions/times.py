@@ -6,6 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MICROSECONDS_A_DAY = 86_400_000_000
+YEAR_ONE = -719_162 * MICROSECONDS_A_DAY
+"""Where the calendar of most programs begins: the year 1, in microseconds since 1970."""
+
 MICROSECONDS_A_MINUTE = 60_000_000
 YEAR, MONTH = 4, 6
 """Digits of a time of which only the year, or the year and the month, was sent."""
