@@ -44,7 +44,7 @@ def run_report(
     """The object that `--json` prints (docs/commands.md names every key)."""
     totals = {g: {n: sum(c.counts[g][n] for c in committed) for n in names} for g, names in GROUPS.items()}
     if not committed:
-        totals["objects"] |= {"listed": listed, "done": done}
+        totals["objects"] |= {"listed": listed, "done": done, **({"planned": listed - done} if dry_run else {})}
     number, head = about.head
     return {
         "run_id": run_id,

@@ -37,6 +37,10 @@ def dry(place: Path, name: str, *words: object) -> dict[str, Any]:
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in place.rglob("*")} == before
     report = json.loads(said.stdout)
     assert report["dry_run"] is True
+    if "objects" in report:
+        counted = report["objects"]
+        assert counted["listed"] == counted["done"] + counted["planned"]
+        assert counted["planned"] == report["planned"]["objects"]
     return report
 
 
