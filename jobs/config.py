@@ -65,7 +65,9 @@ class Pipeline(BaseModel):
     time_zone: str = Field(default="UTC", description="IANA zone of times that carry no offset")
     objects: str | None = Field(default=None, description="Inventory file that takes the place of listing")
     pattern: str | None = Field(default=None, description="Only objects whose name matches this glob")
-    settle_seconds: float = Field(default=0, ge=0, description="Leave younger objects for the next run")
+    settle_seconds: float = Field(
+        default=0, ge=0, allow_inf_nan=False, description="Leave younger objects for the next run"
+    )
     bundle_bytes: int | None = Field(
         default=None, ge=1, description="Bytes of a bundle; else 16 MB at most, or a 64th of all up to 1 GB"
     )
@@ -91,6 +93,13 @@ class Pipeline(BaseModel):
             raise ValueError("is no IANA time zone") from None
         return value
 
+    @field_validator("source", "lake", "policy", "format", "objects", "pattern")
+    @classmethod
+    def _says_something(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("is empty")
+        return value
+
     @field_validator("*", mode="before")
     @classmethod
     def _utf8(cls, value: object) -> object:
@@ -107,6 +116,8 @@ class Pipeline(BaseModel):
         source, lake = _place(self.source), _place(self.lake)
         if source == lake:
             raise ValueError("source and lake are the same place")
+        if source.startswith(lake):
+            raise ValueError("the source lies in the lake, whose files are no messages")
         if lake.startswith(source) and self.pattern is None and self.objects is None:
             raise ValueError("the lake lies in the source, so that the next run would read it")
         return self

@@ -73,7 +73,7 @@ def _misused(error: Any) -> int:
     if "\n" in message:
         error.show()  # the help, of a program or a group that was called by its name alone
         return int(error.exit_code)
-    path = error.ctx.command_path if error.ctx else ""
+    path = error.ctx.command_path if error.ctx else "clinray"
     sentence = message[:1].lower() + message[1:].rstrip(".")
     _say_error("USAGE", f"{sentence}; see {path} --help", "--json" in sys.argv)
     return int(ConfigError.exit_code)

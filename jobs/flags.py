@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from connectors.storage import StorageOptions
     from jobs.config import Pipeline, StoreSettings
 
+
+def given_path(text: str) -> Path:
+    """A path as it was given. An empty one, as of a variable that is not set, would be the working folder."""
+    if not text.strip():
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
 LakeArgument = Annotated[str, typer.Argument(help="Folder or s3:// prefix of the lake.")]
 AllowIdentified = Annotated[
     bool | None, typer.Option("--allow-identified", help="Say that identified tables may be written.")
@@ -32,7 +40,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 KeysFolder = Annotated[
     Path | None,
     typer.Option(
-        "--keys", help="Folder of the key files (else CLINRAY_KEYS, else ~/.config/clinray).", show_default=False
+        "--keys",
+        help="Folder of the key files (else CLINRAY_KEYS, else ~/.config/clinray).",
+        show_default=False,
+        parser=given_path,
+        metavar="PATH",
     ),
 ]
 NoCreateKeys = Annotated[
@@ -101,7 +113,8 @@ class PipelineFlags:
     """The pipeline: a file, and the flags that are laid over it. Each is named as its key of the file."""
 
     pipeline: Annotated[
-        Path | None, typer.Argument(help="Pipeline file (YAML); flags are laid over it.", show_default=False)
+        Path | None,
+        typer.Argument(help="Pipeline file (YAML); flags are laid over it.", show_default=False, parser=given_path),
     ] = None
     source: Annotated[str | None, typer.Option(help="Folder or s3:// prefix to read.", show_default=False)] = None
     lake: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of the lake.", show_default=False)] = None

@@ -13,6 +13,9 @@ from jobs.console import AsJson, command, emit, say, table
 if TYPE_CHECKING:
     from jobs.leaks import Leak
 
+MOST_HOURS = 876_600
+"""A hundred years."""
+
 
 @command
 def verify(
@@ -24,16 +27,29 @@ def verify(
     ] = None,
     trust: Annotated[
         list[Path] | None,
-        typer.Option(help="Public key (PEM) that may have signed the entries; may be given again.", show_default=False),
+        typer.Option(
+            help="Public key (PEM) that may have signed the entries; may be given again.",
+            show_default=False,
+            parser=flags.given_path,
+            metavar="PATH",
+        ),
     ] = None,
     leaks: Annotated[
         Path | None,
         typer.Option(
-            help="File of identified values, one a line: found nowhere outside restricted/.", show_default=False
+            help="File of identified values, one a line: found nowhere outside restricted/.",
+            show_default=False,
+            parser=flags.given_path,
+            metavar="PATH",
         ),
     ] = None,
     logs: Annotated[
-        list[Path] | None, typer.Option(help="Folder or file of logs to look for them too; may be given again.")
+        list[Path] | None,
+        typer.Option(
+            help="Folder or file of logs to look for them too; may be given again.",
+            parser=flags.given_path,
+            metavar="PATH",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -107,7 +123,7 @@ def runs(lake: flags.LakeArgument, store: flags.StoreFlags, as_json: AsJson = Fa
 def vacuum(
     lake: flags.LakeArgument,
     store: flags.StoreFlags,
-    older_than_hours: Annotated[float, typer.Option(min=0, help="Leave younger files alone.")] = 168.0,
+    older_than_hours: Annotated[float, typer.Option(min=0, max=MOST_HOURS, help="Leave younger files alone.")] = 168.0,
     keys: flags.KeysFolder = None,
     dry_run: flags.DryRun = False,
     as_json: AsJson = False,

@@ -55,7 +55,8 @@ def stage_run(
     if stage == "deidentify" and chosen.zone is Zone.IDENTIFIED:
         raise ConfigError("POLICY_IDENTIFIED", f"the policy {chosen.name} de-identifies nothing; name another")
     settings = KeySettings(folder=keys, create=False)
-    pipeline_keys = open_keys(load_pipeline(None, {"source": "-", "lake": lake, "policy": policy, "keys": settings}))
+    named = {"source": "-", "lake": lake, "policy": policy, "keys": settings, "min_score": min_score}
+    pipeline_keys = open_keys(load_pipeline(None, named))
     access = _open(
         stage, lake, format_, chosen, pipeline_keys, min_score, store or StoreSettings(), source_zone, dry_run
     )

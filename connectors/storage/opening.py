@@ -48,5 +48,5 @@ def local_path(uri: str) -> str:
     if "://" in path:
         raise ConfigError("STORE_URI", f"{uri.split('://')[0]}:// is not read; use s3://bucket/prefix or a local path")
     if not path:
-        raise ConfigError("STORE_URI", "the path of a store is empty")
+        raise ConfigError("STORE_URI", "the address of a store is empty; give a folder or s3://bucket/prefix")
     return str(Path(path).absolute())
