@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from connectors.errors import ConfigError
 
+MOST_BYTES = 1 << 40
+"""A chunk or a bundle that is larger than any object."""
+
 Stage = Literal["validate", "deidentify"]
 
 
@@ -69,9 +72,14 @@ class Pipeline(BaseModel):
         default=0, ge=0, allow_inf_nan=False, description="Leave younger objects for the next run"
     )
     bundle_bytes: int | None = Field(
-        default=None, ge=1, description="Bytes of a bundle; else 16 MB at most, or a 64th of all up to 1 GB"
+        default=None,
+        ge=1,
+        le=MOST_BYTES,
+        description="Bytes of a bundle; else 16 MB at most, or a 64th of all up to 1 GB",
     )
-    chunk_bytes: int = Field(default=16 << 20, ge=1 << 10, description="Bytes that are parsed at once in a task")
+    chunk_bytes: int = Field(
+        default=16 << 20, ge=1 << 10, le=MOST_BYTES, description="Bytes that are parsed at once in a task"
+    )
     commit_every: int = Field(default=1024, ge=1, description="Bundles of one commit")
     min_score: float | None = Field(default=None, ge=0, le=100, description="Quarantine records that score below it")
     max_quarantine: float | None = Field(

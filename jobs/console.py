@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -9,14 +10,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, ParamSpec
 
 import typer
 from typer.exceptions import TyperException
 
-from connectors.errors import ClinrayError, ConfigError, ExitCode
+from connectors.errors import AccessError, ClinrayError, ConfigError, ExitCode
 from jobs.flag_groups import spread
 
 P = ParamSpec("P")
@@ -39,11 +40,10 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
         as_json = bool(kwargs.get("as_json"))
         try:
             code = int(spread_out(*args, **kwargs))
-            sys.stdout.flush()
+            _flush()
         except BrokenPipeError:
             code = int(ExitCode.UNHEARD)
-            # What is still to be written, at the end of the program too, goes where nobody misses it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _silence()
         except ClinrayError as error:
             code = int(error.exit_code)
             _say_error(error.code, error.message, as_json)
@@ -98,13 +98,41 @@ def _say_error(code: str, message: str, as_json: bool) -> None:
 def emit(result: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
     say(json.dumps(result, ensure_ascii=False, sort_keys=False, default=str))
-    sys.stdout.flush()
+    _flush()
 
 
 def say(line: str = "") -> None:
     """A line on standard output."""
     # Paths may hold bytes that are not UTF-8: they are written as the escapes of JSON and Python.
-    sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+    with _writing():
+        # Python has none where standard output was closed before it began: then nobody is to be told.
+        if sys.stdout is not None:
+            sys.stdout.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def _flush() -> None:
+    with _writing():
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Raises AccessError where standard output cannot be written, BrokenPipeError where its reader went away."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence()
+        raise AccessError(
+            "OUTPUT_UNWRITABLE", f"standard output cannot be written ({error.strerror}); what was committed stays"
+        ) from None
+
+
+def _silence() -> None:
+    """What is still to be written, at the end of the program too, goes where nobody misses it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -32,10 +32,13 @@ def init(
 
       clinray keys init --kms-key alias/clinray --context dataset=stroke-2026
     """
+    from connectors.errors import ConfigError
     from jobs.config import KeySettings, keys_folder
     from jobs.privacy import keys as files
     from jobs.privacy import kms
 
+    if context and kms_key is None:
+        raise ConfigError("KMS_CONTEXT", "an encryption context goes with the key that wraps: give --kms-key")
     folder = keys_folder(KeySettings(folder=keys))
     wrap = partial(kms.generate, kms_key, _context(context), endpoint=endpoint or "") if kms_key is not None else None
     made = files.initialise(folder, wrap).created

@@ -43,7 +43,7 @@ def show_where(
     store: flags.StoreFlags,
     code: Code = None,
     everything: All = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="At most so many.")] = 100,
     as_json: AsJson = False,
 ) -> int:
     """Where the quarantined spans stand: object, offset, length, code. Object keys may identify a person.

@@ -14,8 +14,8 @@ from jobs.console import AsJson, command, emit, say
 def show(
     uri: Annotated[str, typer.Argument(metavar="OBJECT", help="The object that holds the message.")],
     store: flags.StoreFlags,
-    at: Annotated[int, typer.Option(help="Byte offset of the message, as quarantine and tables name it.")] = 0,
-    length: Annotated[int | None, typer.Option(help="Bytes of the message; else to the next message.")] = None,
+    at: Annotated[int, typer.Option(min=0, help="Byte offset of the message, as quarantine and tables name it.")] = 0,
+    length: Annotated[int | None, typer.Option(min=1, help="Bytes of the message; else to the next message.")] = None,
     allow_identified: flags.AllowIdentified = None,
     as_json: AsJson = False,
 ) -> int:
