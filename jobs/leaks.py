@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def read_values(path: Path) -> list[str]:
 def find_leaks(lake: str, options: StorageOptions, values: Sequence[str], logs: Iterable[Path]) -> list[Leak]:
     """Every value that stands in the lake outside `restricted/`, in a file's name, or in a file below `logs`.
 
-    Raises AccessError (LEAK_LOGS) where there are no such logs: nothing would be found in them.
+    Raises AccessError (LEAK_LOGS) where there are no such logs or they cannot be read: nothing would be found in them.
     """
     files = [path for place in logs for path in _files(place)]
     store = Lake.open(lake, options).store
@@ -63,17 +64,36 @@ def find_leaks(lake: str, options: StorageOptions, values: Sequence[str], logs: 
             if not key.startswith(f"{RESTRICTED}/"):
                 found += _in_file(store, key, values)
     for path in files:
-        found += _in_bytes(path.read_bytes() + path.name.encode(), str(path), values)
+        found += _in_bytes(_bytes_of(path) + path.name.encode(), str(path), values)
     return found
 
 
 def _files(place: Path) -> list[Path]:
     """The files of a folder and those below it; one file is itself."""
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise AccessError("LEAK_LOGS", f"there are no logs {place}")
-    return sorted(path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+    try:
+        if place.is_file():
+            return [place]
+        if not place.is_dir():
+            raise AccessError("LEAK_LOGS", f"there are no logs {place}")
+        below = [Path(folder, name) for folder, _, names in os.walk(place, onerror=_raised) for name in names]
+        return sorted(path for path in below if path.is_file() and not path.is_symlink())
+    except OSError as error:
+        raise _unreadable(Path(error.filename or place)) from None
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: Path) -> AccessError:
+    return AccessError("LEAK_LOGS", f"the logs {path} cannot be read")
 
 
 def _in_file(store: Store, key: str, values: Sequence[str]) -> Iterator[Leak]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.contract import Piece, RawObject, ReadOptions
-from connectors.errors import ConfigError
+from connectors.errors import AccessError, ConfigError, ObjectRefused
 from connectors.hl7v2.framing import frames
 from connectors.storage import StorageOptions
 from connectors.storage.opening import Roots
@@ -34,6 +34,9 @@ def message_at(uri: str, at: int, length: int | None, options: StorageOptions) -
 
 def _from(raw: RawObject, at: int, options: StorageOptions) -> bytes:
     """All bytes of the object from `at` on."""
-    for piece in Reading([Span(raw)], options).pieces():
+    reading = Reading([Span(raw)], options)
+    for piece in reading.pieces():
         return b"".join(piece.blocks)[at:]
+    for failure in reading.failures.values():
+        raise AccessError("STORE_REFUSED", failure.message) if isinstance(failure, ObjectRefused) else failure
     return b""
