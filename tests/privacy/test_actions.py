@@ -23,6 +23,7 @@ from jobs.privacy.actions import Action, Rows
 from jobs.privacy.actions.age_band import AgeBand
 from jobs.privacy.actions.constant import Constant
 from jobs.privacy.actions.hash import Hash
+from jobs.privacy.actions.one_word import OneWord
 from jobs.privacy.actions.shift import Shift
 from jobs.privacy.actions.token import Token
 from jobs.privacy.actions.year import Year
@@ -258,3 +259,53 @@ def test_constant_stands_where_there_was_a_value() -> None:
 )  # fmt: skip
 def test_a_column_that_an_action_cannot_treat_is_left_out(action: Action, kind: pa.DataType) -> None:
     assert action.output(kind) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(
+            "2345-7",
+            "E11.9",
+            "NO ",
+            "µmol/L",
+            "10*3/uL",
+            "{cells}/uL",
+            "mm[Hg]",
+            "^1^1",
+            "HL70078",
+            '""',
+            "0071-0155-23",
+        ),
+        *("1.2.840.10008.1.2", "66267008", "1990", "2.5.1", "123e4567-e89b-12d3-a456-426614174000", "x" * 64),
+    ],
+)
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_codes_and_units_are_one_word(code: str, kind: pa.DataType) -> None:
+    assert treated(OneWord(), [code, None], kind) == [code, None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Jane Doe", "DOE,JANE", "jane@example.org", "1&Doe", "A~Doe", "two\u00a0words", "two\nlines", "x" * 65, " "),
+        *("444-44-4444", "555-123-4567", "(555)123-4567", "19470301", "200702090516", "19470301120000.12+0100"),
+        *("1947-03-01", "1947-03-01T12:00:00Z", "01.03.1947", "3/1/1947"),
+    ],
+)
+def test_what_is_typed_is_no_code(text: str) -> None:
+    assert treated(OneWord(), ["A", text, "A", None, text], pa.string()) == ["A", None, "A", None, None]
+
+
+def test_days_stand_where_a_policy_lets_them() -> None:
+    assert treated(OneWord(days=True), ["19470301", "444-44-4444"], pa.string()) == ["19470301", None]
+
+
+def test_a_word_may_not_be_longer_than_said_and_numbers_stay() -> None:
+    assert treated(OneWord(longest=3), ["abc", "abcd"], pa.string()) == ["abc", None]
+    assert treated(OneWord(), [1.5, None], pa.float64()) == [1.5, None]
+
+
+def test_a_column_of_codes_alone_is_the_column_itself() -> None:
+    codes = pa.array(["A", None, "B"])
+    assert OneWord().apply(codes, rows(3)) is codes
