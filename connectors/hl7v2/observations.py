@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import Category
-from connectors.hl7v2 import plain_values
+from connectors.hl7v2 import ages, plain_values
 from connectors.hl7v2.chunk import Segments, Values
 from connectors.kernels.distinct import Told, spread
 from connectors.kernels.gather import picked, strings
@@ -43,6 +43,9 @@ SEPARATORS: Final = pa.array(["-", "+", "/", ".", ":", '""'])
 """What may stand in SN.1 and SN.3 (HL7 2.9, 2A.3.69), and the explicit null."""
 _TRAILING: Final = 2
 """Bytes that may stand behind a number or time: empty components, or the one letter of TS.2."""
+_LONGEST_TIME: Final = 26
+"""Bytes of a time with four digits of a fraction and an offset (HL7 2.9, 2A.3.22), and what may stand behind it."""
+_SMALL_DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,18 @@ class _Sent(NamedTuple):
     types: _Types
     slots: list[int]
 
-    def fits(self, rows: Booleans, pattern: re.Pattern[str]) -> Booleans:
-        """For each of the rows, given as bool[n]: whether the whole value is empty, null or what the pattern says."""
+    def fits(self, rows: Booleans, pattern: re.Pattern[str], slot: int | None = None) -> Booleans:
+        """For each of the rows, given as bool[n]: whether the whole value, or that of a slot, is empty, null or what
+        the pattern says."""
         values = self.values
-        return plain_values.matching(
-            self.segments.text, values.start, values.length, values.layout.slot("value"), rows, pattern
-        )
+        slot = values.layout.slot("value") if slot is None else slot
+        return plain_values.matching(self.segments.text, values.start, values.length, slot, rows, pattern)
 
 
 def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str, told: Told) -> Typed:
     """Derives from OBX-5 what its type asks for, and leaves the components of coded values only where they are codes.
 
-    columns: value_type, code and alternate_code, where any row has one. Changes the lengths of the COMPONENTS slots in
+    columns: value_type, code, alternate_code and units, where any row has one. Changes the lengths of the COMPONENTS slots in
     `values`, so that they are to be gathered afterwards. told: gets to know of types, codes and categories.
     """
     types = _Types(columns.get("value_type", pa.nulls(len(values.message), pa.string())), told)
@@ -117,7 +120,7 @@ def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time
     bad_time = _times(sent, time_zone, made)
     rest = _rest(sent)
     strange = _strange(sent, rest, bad_number | bad_time)
-    made["value_category"] = _category(sent, columns, rest, strange, told)
+    made["value_category"] = _category(sent, columns, made, rest, strange, told)
     coded = types.among(*CODED)
     values.masked(sent.slots[:1], coded | types.among(*SIMPLE_CODES))
     values.masked(sent.slots[1:], coded)
@@ -141,20 +144,44 @@ def _strange(sent: _Sent, rest: npt.NDArray[np.int32], bad: Booleans) -> Boolean
     """Whether a row holds something else than the number or time that its type announces."""
     types = sent.types
     strange: Booleans = (bad | (rest > _TRAILING)) & types.among("NM", "SN", *TIMES)
+    if types.occur(*TIMES):
+        strange |= types.among(*TIMES) & (sent.values.length[sent.values.layout.slot("value")] > _LONGEST_TIME)
     for kind, pattern in (("NM", plain_values.QUANTITIES), (TIME_OF_DAY, plain_values.TIME_OF_DAY)):
         if types.occur(kind):
             doubtful = types.among(kind) & (strange | (kind == TIME_OF_DAY))
             strange[doubtful] = ~sent.fits(doubtful, pattern)
+    if types.occur("NM", "SN"):
+        strange |= _numbers_of_somebody(sent)
     return strange
 
 
+def _numbers_of_somebody(sent: _Sent) -> Booleans:
+    """Whether a row holds a number of seven digits or more without a unit: a measured one has a unit, while record
+    numbers and dates have none."""
+    values, units = sent.values, sent.values.layout.slot("units")
+    somebody = np.zeros(len(values.message), np.bool_)
+    values.clear([units])
+    for kind, places in (("NM", (0,)), ("SN", (1, 3))):
+        for slot in (sent.slots[place] for place in places):
+            long = (values.length[slot] > _SMALL_DIGITS) & (values.length[units] == 0)
+            if long.any():
+                long &= sent.types.among(kind)
+                somebody[np.flatnonzero(long)[~sent.fits(long, plain_values.SMALL, slot)]] = True
+    return somebody
+
+
 def _category(
-    sent: _Sent, columns: dict[str, pa.Array], rest: npt.NDArray[np.int32], strange: Booleans, told: Told
+    sent: _Sent,
+    columns: dict[str, pa.Array],
+    made: dict[str, pa.Array],
+    rest: npt.NDArray[np.int32],
+    strange: Booleans,
+    told: Told,
 ) -> pa.StringArray:
     """The category of each row's value: by its type, and over it by its code, where it is what these announce."""
     text, words, types = Category.FREE_TEXT.value, Category.CODE_TEXT.value, sent.types
     names = types.mapped(_categories()["type"], text)
-    known = sorted({*names, *_categories()["code"].values(), text, words})
+    known = sorted({*names, *_categories()["code"].values(), text, words, *ages.CATEGORIES})
     index: npt.NDArray[np.int32] = picked(np.array([known.index(name) for name in names], np.int32), types.codes)
     index[(rest > 0) & types.among(*CODED, *SIMPLE_CODES)] = known.index(words)
     announced = _announced(columns, known, len(index), told)
@@ -163,6 +190,9 @@ def _category(
         strange = strange.copy()
         strange[untyped] = ~sent.fits(untyped, plain_values.AGE_OR_DATE)
         index = np.where(announced >= 0, announced, index)
+    if "units" in columns:
+        numbers = [made[name] for name in ("value_number", "value_second_number") if name in made]
+        index = ages.by_unit(columns["units"], types.among("NM", "SN"), numbers, known, index, told)
     index[strange] = known.index(text)
     return told.column(spread(pa.array(known, pa.string()), index))
 

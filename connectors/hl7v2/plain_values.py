@@ -20,8 +20,16 @@ QUANTITIES: Final = re.compile(rf"{_RANGE}(?:~{_RANGE})*", re.IGNORECASE)
 """What stands in NM besides numbers: bounds such as <15, and several numbers."""
 TIME_OF_DAY: Final = re.compile(r"\s*\d{2,6}(?:\.\d{1,4})?(?:[-+]\d{4})?\s*")
 _UNIT: Final = r"(?:a|y|yrs?|years?|mos?|months?|wks?|weeks?|d|days?|h|hrs?|hours?|old)"
-AGE_OR_DATE: Final = re.compile(rf"\s*[<>]?=?\s*[\d./:+-]{{1,24}}(?:\s*{_UNIT})*\s*", re.IGNORECASE)
-"""An age with its unit, or a date."""
+_AGE: Final = rf"\s*[<>]?=?\s*\d{{1,3}}(?:\.\d{{1,2}})?(?:\s*{_UNIT})*\s*"
+_MONTH: Final = r"(?:0?[1-9]|1[0-2])"
+_DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])"
+_CLOCK: Final = r"(?:[ T]\d{2}:\d{2}(?::\d{2})?)?"
+_COMPACT: Final = r"(?:18|19|20)\d{2}(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?)?)?(?:[-+]\d{4})?"
+_WRITTEN: Final = rf"\d{{4}}[-/.]{_MONTH}[-/.]{_DAY}|{_MONTH}[-/.]{_DAY}[-/.]\d{{4}}|{_DAY}[-/.]{_MONTH}[-/.]\d{{4}}"
+AGE_OR_DATE: Final = re.compile(rf"{_AGE}|\s*(?:{_COMPACT}|(?:{_WRITTEN}){_CLOCK})\s*", re.IGNORECASE)
+"""An age with its unit, or a date. Other digits, such as those of a social security number, are neither."""
+SMALL: Final = re.compile(r"\s*[-+]?\d{0,6}(?:\.\d*)?\s*")
+"""A number of at most six digits before the point: with more and without a unit it may be somebody's number."""
 _LONGEST: Final = 64
 
 

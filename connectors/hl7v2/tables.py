@@ -40,6 +40,7 @@ CONTACTS = "hl7v2_contacts"
 NOTES = "hl7v2_notes"
 SEGMENTS = "hl7v2_segments"
 FINDINGS = "hl7v2_findings"
+_LONGEST_SET_ID = 6  # digits; HL7 2.9, 2A.3.68 has four: what is longer numbers a person or a day, no segment
 _LONGEST_REPEATED = 256  # bytes of a value that is given again to each row of another table
 
 
@@ -173,6 +174,8 @@ class _Reader:
             names = (each.name, f"{each.name}_precision", f"{each.name}_offset")
             return dict(zip(names, found[:3], strict=True))
         parse = integers if each.kind == "integer" else numbers
+        if each.kind == "integer":
+            length = np.where(length > _LONGEST_SET_ID, 0, length)
         number, bad = parse(self._segments.text, start, length)
         self._unparsed(findings.NUMBER_INVALID, values, slot, bad)
         return {each.name: number}
@@ -308,7 +311,7 @@ class _Reader:
         for slot, each in enumerate(values.layout.slots):
             if values.totals[slot] and not each.positions[0].startswith("OBX"):
                 values.length[slot] *= values.length[slot] <= _LONGEST_REPEATED
-        own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code")]
+        own = [values.layout.slot(name) for name in ("value_type", "code", "alternate_code", "units")]
         telling = texts(self._segments, values, own)
         derived = observations.typed(self._segments, values, telling, self._time_zone, self._told)
         value = values.layout.slot("value")

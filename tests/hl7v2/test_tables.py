@@ -188,6 +188,55 @@ def test_a_value_is_typed_and_categorised_by_its_type(kind, code, value, categor
     assert {name: found[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "value", "units", "category"),
+    [
+        ("NM", "L1", "93", "a", "age"),  # a site's own code: the unit tells
+        ("NM", "L1", "93", "Years^year^UCUM", "age"),
+        ("SN", "L1", "^93", "yr", "age"),
+        ("NM", "L1", "93", "A", "quantity"),  # ampere
+        ("NM", "L1", "93", "mg/dL", "quantity"),
+        ("NM", "AGE", "93", "", "age"),
+        ("NM", "30525-0", "93", "", "age"),
+        ("NM", "30525-0", "93", "mo", "quantity"),
+        ("NM", "30525-0", "1079", "months", "quantity"),
+        ("NM", "30525-0", "1080", "mo", "free_text"),
+        ("NM", "L1", "32850", "d", "free_text"),
+        ("NM", "L1", "7", "d", "quantity"),
+        ("SN", "L1", "^7^-^40000", "d", "free_text"),
+        ("NM", "L1", "1234567", "", "free_text"),  # somebody's number, or a day
+        ("NM", "L1", "123456", "", "quantity"),
+        ("NM", "L1", "0.12345678", "", "quantity"),
+        ("NM", "L1", "1234567", "copies/mL", "quantity"),
+        ("SN", "L1", ">^1234567", "", "free_text"),
+        ("SN", "L1", "^1^-^1234567", "", "free_text"),
+        ("ST", "30525-0", "93 mo", "", "age"),
+        ("ST", "30525-0", "078-05-1120", "", "free_text"),
+        ("ST", "21112-8", "5551234567", "", "free_text"),
+        ("ST", "21112-8", "3/1/1947", "", "birth_date"),
+        ("ST", "DOB", "1947-03-01 12:30", "", "birth_date"),
+        ("ST", "21112-8", "194703011230", "", "birth_date"),
+        ("TS", "L1", "19470301120000.0780511200", "", "event_date"),
+        ("TS", "L1", "19470301120000.078051120012345", "", "free_text"),
+    ],
+)
+def test_ages_and_numbers_of_people_are_told_by_unit_and_length(kind, code, value, units, category) -> None:
+    data = message("OBR|1", f"OBX|1|{kind}|{code}||{value}|{units}")
+    assert rows(data, "observations", "value_category") == [(category,)]
+
+
+def test_a_number_of_seven_digits_numbers_no_segment() -> None:
+    data = message("PID|078051120||77^^^GEN^MR", "OBX|123456|NM|L1||1")
+    assert rows(data, "patients", "set_id") == [(None,)]
+    assert rows(data, "observations", "set_id") == [(123456,)]
+
+
+def test_of_a_coded_field_that_is_one_column_the_words_are_left_out() -> None:
+    data = message(PID + "|" * 25 + "Y^typed by Jane Doe", "OBX|1|NM|L1||1|||H^High for Jane^L~N^other")
+    assert rows(data, "patients", "death_indicator") == [("Y",)]
+    assert rows(data, "observations", "interpretation") == [("H",)]
+
+
 def test_a_sign_of_a_structured_number_that_is_none_is_a_finding() -> None:
     signs = ("<", ">=", "KAN", '""', "")
     lines = [f"OBX|{i}|SN|1||{sign}^5^{'/' if i else 'to'}^6" for i, sign in enumerate(signs)]
