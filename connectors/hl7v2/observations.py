@@ -110,8 +110,8 @@ class _Sent(NamedTuple):
 def typed(segments: Segments, values: Values, columns: dict[str, pa.Array], time_zone: str, told: Told) -> Typed:
     """Derives from OBX-5 what its type asks for, and leaves the components of coded values only where they are codes.
 
-    columns: value_type, code, alternate_code and units, where any row has one. Changes the lengths of the COMPONENTS slots in
-    `values`, so that they are to be gathered afterwards. told: gets to know of types, codes and categories.
+    columns: value_type, code, alternate_code and units, where any row has one. Changes the lengths of the COMPONENTS
+    slots in `values`, so that they are to be gathered afterwards. told: gets to know of types, codes and categories.
     """
     types = _Types(columns.get("value_type", pa.nulls(len(values.message), pa.string())), told)
     sent = _Sent(segments, values, types, [values.layout.slot(name) for name in COMPONENTS])
