@@ -240,6 +240,20 @@ def test_short_separators_leave_the_others_undeclared() -> None:
     assert read(data)["hl7v2_identifiers"]["identifier"].to_pylist() == ["7~8&9"]
 
 
+@pytest.mark.parametrize("line", ["PV2", "MRI", "Z12"])
+def test_a_name_alone_is_a_segment_without_fields(line: str) -> None:
+    found = read(f"MSH|^~\\&|A\rOBX|1|TX|c||one\r{line}\rPV1|1".encode())["hl7v2_segments"]
+    assert found["name"].to_pylist() == ["MSH", "OBX", line, "PV1"]
+    assert found["fields"].to_pylist()[1:] == [["1", "TX", "c", "", "one"], [], ["1"]]
+
+
+@pytest.mark.parametrize("line", ["ECGs", "mri", "1AB", "AB", "A-B", "MRI normal", "MRI^a"])
+def test_what_is_no_name_before_a_separator_or_a_line_end_continues_the_field_before(line: str) -> None:
+    found = read(f"MSH|^~\\&|A\rOBX|1|TX|c||one\r{line}\rPV1|1".encode())
+    assert found["hl7v2_segments"]["name"].to_pylist() == ["MSH", "OBX", "PV1"]
+    assert found["hl7v2_observations"]["value"].to_pylist() == [f"one\n{line}"]
+
+
 def test_utf16_segments_are_the_bytes_as_sent() -> None:
     data = "MSH|^~\\&|A\rPID|1||7||M\u00fcller\U0001f600\rZZZ".encode("utf-16-le")
     found = read(b"\xff\xfe" + data)["hl7v2_segments"]
