@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -24,6 +26,37 @@ def visible_without_small_letters(values: pa.Array) -> bool:
     make it no."""
     spans = spans_of(values)
     return not len(spans) or bool(_visible_without_small_letters(spans.data[spans.starts[0] : spans.ends[-1]]))
+
+
+def plain_codes(values: pa.Array, longest: int) -> npt.NDArray[np.bool_]:
+    """bool[n]: whether each is surely the code of something: at most `longest` visible characters of ASCII, none of
+    them `,`, `&`, `~` or `@`, and so short, with so few digits or so begun that it is no day and nobody's number.
+
+    Less than eight characters or six digits hold neither. Days without `-`, `/` and `.` begin with `1` or `2`, and
+    people's numbers are written with `-`. No: a null, and what is to be looked at more closely.
+    """
+    spans = spans_of(values)
+    return _plain_codes(spans.data, spans.starts, spans.lengths, np.int64(longest))  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _plain_codes(data: Any, starts: Any, lengths: Any, longest: np.int64) -> Any:
+    """Of each value: whether it is visible, short enough, and without what days and people's numbers have."""
+    plain = np.zeros(starts.size, np.bool_)
+    for row in range(starts.size):
+        length = np.int64(lengths[row])
+        if length == 0 or length > longest:
+            continue
+        start = np.int64(starts[row])
+        digits, parted, strange = np.int64(0), False, False
+        for at in range(start, start + length):
+            byte = data[at]
+            digits += np.int64(48 <= byte <= 57)
+            parted |= 45 <= byte <= 47  # - . /
+            strange |= byte <= 32 or byte >= 127 or byte == 44 or byte == 38 or byte == 126 or byte == 64
+        begun = not parted and data[start] != 49 and data[start] != 50
+        plain[row] = not strange and (length < 8 or digits < 6 or begun)
+    return plain
 
 
 @njit(cache=True, nogil=True)

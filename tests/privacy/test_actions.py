@@ -297,6 +297,18 @@ def test_what_is_typed_is_no_code(text: str) -> None:
     assert treated(OneWord(), ["A", text, "A", None, text], pa.string()) == ["A", None, "A", None, None]
 
 
+_PIECES = st.sampled_from(
+    ["19", "20", "47", "03", "01", "444", "4444", "-", "/", ".", "T", "A", "x", " ", ",", "+0100"]
+)
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(st.lists(st.lists(_PIECES, max_size=9).map("".join), min_size=1, max_size=20), st.booleans())
+def test_a_code_that_is_told_quickly_is_one_by_the_patterns_too(texts: list[str], days: bool) -> None:
+    action = OneWord(days=days, longest=12)
+    assert treated(action, texts, pa.string()) == [text if action.fits(text) else None for text in texts]
+
+
 def test_days_stand_where_a_policy_lets_them() -> None:
     assert treated(OneWord(days=True), ["19470301", "444-44-4444"], pa.string()) == ["19470301", None]
 

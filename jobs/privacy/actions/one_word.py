@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from connectors.kernels.letters import plain_codes
 from jobs.privacy.actions.base import Action, Rows, is_number, is_text
 
 _BETWEEN = r"\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
@@ -45,8 +47,11 @@ class OneWord(Action):
         if is_number(values.type):
             return values
         several = rows.distinct(values)
-        fits = [word is None or self._fits(word) for word in several.values.to_pylist()]
-        if all(fits):
+        fits = plain_codes(several.values, self.longest)
+        doubtful = np.flatnonzero(~fits)
+        if doubtful.size:
+            fits[doubtful] = [text is None or self.fits(text) for text in several.values.take(doubtful).to_pylist()]
+        if fits.all():
             return values
         stays, nothing = pa.array(fits), pa.scalar(None, values.type)
         return rows.alike(self, several, lambda words: words.mapped(pc.if_else(stays, words.values, nothing)))
@@ -54,7 +59,7 @@ class OneWord(Action):
     def described(self) -> str:
         return "kept where it is one word" + ("" if self.days else " and no day")
 
-    def _fits(self, text: str) -> bool:
+    def fits(self, text: str) -> bool:
         """Whether it has the form of a code."""
         found = _WORD.fullmatch(text)
         if found is None or len(found[1]) > self.longest:

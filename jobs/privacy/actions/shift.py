@@ -48,8 +48,9 @@ def _has_periods(precision: pa.Array | None) -> bool:
 
 def _of_calendar(times: pa.Array) -> pa.Array:
     """The times, null where they lie before the year 1, which readers of dates do not know."""
-    early = pc.less(pc.cast(times, pa.int64()), YEAR_ONE)
-    return pc.if_else(early, None, times) if pc.any(early).as_py() else times
+    numbers = times.view(pa.int64())
+    first = pc.min(numbers).as_py()
+    return times if first is None or first >= YEAR_ONE else pc.if_else(pc.less(numbers, YEAR_ONE), None, times)
 
 
 def _moved(times: pa.Array, by: pa.Array) -> pa.Array:
