@@ -1,10 +1,10 @@
-"""What several rooms' tests share: an S3 of our own, and the folder of real sample files."""
+"""What several rooms' tests share: an S3 of our own, the folder of real sample files, and files shut to this user."""
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +73,20 @@ def corpus() -> Path:
     if not folder:
         pytest.skip("CLINRAY_CORPUS names no folder of sample files")
     return Path(folder)
+
+
+@pytest.fixture
+def shut() -> Iterator[Callable[[Path], Path]]:
+    """Takes the right to read a file or folder; the path that is shut."""
+    closed = []
+
+    def close(place: Path) -> Path:
+        closed.append(place)
+        place.chmod(0)
+        if os.access(place, os.R_OK):
+            pytest.skip("this user may read every file")
+        return place
+
+    yield close
+    for place in closed:
+        place.chmod(0o700)

@@ -194,28 +194,17 @@ def test_bad_objects_in_ranges_give_the_rows_of_the_whole(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def shut(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+def shut_below(tmp_path: Path, shut: Callable[[Path], Path]) -> Callable[[str], Path]:
     """Takes the right to read a file or folder of a source of three messages; the path that is shut."""
     files = {"a.hl7": written(good("1"), 1), "b.hl7": written(good("2"), 1), "folder/c.hl7": written(good("3"), 1)}
-    source, closed = fill(tmp_path / "in", files), []
-
-    def close(name: str) -> Path:
-        place = source / name
-        closed.append(place)
-        place.chmod(0)
-        if os.access(place, os.R_OK):
-            pytest.skip("this user may read every file")
-        return place
-
-    yield close
-    for place in closed:
-        place.chmod(0o700)
+    source = fill(tmp_path / "in", files)
+    return lambda name: shut(source / name)
 
 
 def test_a_folder_that_may_not_be_read_stops_the_run_before_a_row_is_written(
-    tmp_path: Path, shut: Callable[[str], Path]
+    tmp_path: Path, shut_below: Callable[[str], Path]
 ) -> None:
-    place = shut("folder")
+    place = shut_below("folder")
     ended = clinray(str(tmp_path / "in"), str(tmp_path / "lake"), tmp_path / "keys")
     sentence = f"clinray: STORE_REFUSED: {place} may not be read or written by this user\n"
     assert (ended.returncode, ended.stderr.decode()) == (2, sentence)
@@ -223,9 +212,9 @@ def test_a_folder_that_may_not_be_read_stops_the_run_before_a_row_is_written(
 
 
 def test_a_file_that_may_not_be_read_is_left_for_the_next_run_and_costs_no_other(
-    tmp_path: Path, shut: Callable[[str], Path]
+    tmp_path: Path, shut_below: Callable[[str], Path]
 ) -> None:
-    place = shut("b.hl7")
+    place = shut_below("b.hl7")
     ended = clinray(str(tmp_path / "in"), str(tmp_path / "lake"), tmp_path / "keys")
     report = json.loads(ended.stdout)
     assert (ended.returncode, report["deferred"], report["records"]["written"]) == (3, {"OBJECT_REFUSED": 1}, 2)

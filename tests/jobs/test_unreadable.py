@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,6 @@ from connectors.errors import AccessError
 from connectors.storage import StorageOptions
 from jobs.leaks import find_leaks
 from jobs.one_message import message_at
-
-
-@pytest.fixture
-def shut() -> Iterator[Callable[[Path], Path]]:
-    """Takes the right to read a file or folder; the path that is shut."""
-    closed = []
-
-    def close(place: Path) -> Path:
-        closed.append(place)
-        place.chmod(0)
-        if os.access(place, os.R_OK):
-            pytest.skip("this user may read every file")
-        return place
-
-    yield close
-    for place in closed:
-        place.chmod(0o700)
 
 
 @pytest.mark.parametrize("name", ["logs", "logs/deep", "logs/deep/worker.out"])
