@@ -1,8 +1,9 @@
 """SHA-256 and HMAC-SHA-256 of many short spans at once (FIPS 180-4, RFC 2104).
 
-Many spans are hashed side by side where the processor is good at that (kernels.sha256). Otherwise a compiled loop calls
-the low-level SHA-256 of the libcrypto that Python itself links: the work of a record is then the hash alone, without
-one Python object a record. Where these functions cannot be found, hashlib does the same.
+Many spans are hashed side by side where the processor is good at that: sixteen of them (kernels.sha256), or two by its
+instructions for SHA (kernels.sha256_pairs). Otherwise a compiled loop calls the low-level SHA-256 of the libcrypto that
+Python itself links: the work of a record is then the hash alone, without one Python object a record. Where these
+functions cannot be found, hashlib does the same.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -23,7 +24,7 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from connectors.kernels import sha256
+from connectors.kernels import sha256, sha256_pairs
 from connectors.kernels.sha256_spans import digests_of
 
 SIZE = 32
@@ -101,24 +102,33 @@ def sha256_spans(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
         raise ValueError("a span is not inside the buffer")
     buf, starts, ends = np.ascontiguousarray(buf), starts.astype(np.int64), ends.astype(np.int64)
     if not sha256.pays():
-        return _one_by_one(buf, starts, ends)
+        return _few_at_once(buf, starts, ends)
     digests, alone = digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
     if alone.any():
-        digests[alone] = _one_by_one(buf, starts[alone], ends[alone])
+        digests[alone] = _few_at_once(buf, starts[alone], ends[alone])
     return digests
 
 
 def sha256_all(several: Sequence[bytes]) -> list[bytes]:
     """The SHA-256 of each, 32 bytes."""
-    if not sha256.pays() or len(several) == 1:
+    if len(several) == 1 or not (sha256.pays() or sha256_pairs.pays()):
         return [hashlib.sha256(data).digest() for data in several]
     places = np.fromiter((pa.py_buffer(data).address for data in several), np.int64, len(several))
     lengths = np.fromiter(map(len, several), np.int64, len(several))
+    if not sha256.pays():
+        return [row.tobytes() for row in sha256_pairs.digests_of(places, lengths, sha256.initial(), 0)]
     digests, alone = digests_of(places, lengths, sha256.initial(), 0)
     found = [row.tobytes() for row in digests]
     for i in np.flatnonzero(alone).tolist():
         found[i] = hashlib.sha256(several[i]).digest()
     return found
+
+
+def _few_at_once(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
+    """The digests of spans that do not go sixteen at once."""
+    if len(starts) > 1 and sha256_pairs.pays():
+        return sha256_pairs.digests_of(buf.ctypes.data + starts, ends - starts, sha256.initial(), 0)
+    return _one_by_one(buf, starts, ends)
 
 
 def _one_by_one(buf: Bytes, starts: Offsets, ends: Offsets) -> Bytes:
@@ -145,6 +155,8 @@ def hmac_sha256_rows(key: bytes, rows: Bytes) -> Bytes:
     rows = np.ascontiguousarray(rows)
     if sha256.pays() and len(rows) >= sha256.LANES:
         return _hmac_side_by_side(_pads(key), rows)
+    if sha256_pairs.pays():
+        return _hmac_in_pairs(_pads(key), rows)
     digests = np.empty((len(rows), SIZE), np.uint8)
     functions = _functions()
     if functions is None:
@@ -167,6 +179,13 @@ def _hmac_side_by_side(pads: Bytes, rows: Bytes) -> Bytes:
     lengths = np.full(len(row_of), width, np.int64)
     made, _ = digests_of(rows.ctypes.data + width * row_of, lengths, inner, _BLOCK)
     return sha256.digests_of_rows(made[:count], outer)
+
+
+def _hmac_in_pairs(pads: Bytes, rows: Bytes) -> Bytes:
+    inner, outer = sha256_pairs.behind(pads[0]), sha256_pairs.behind(pads[1])
+    row_of, (count, width) = np.arange(len(rows), dtype=np.int64), rows.shape
+    made = sha256_pairs.digests_of(rows.ctypes.data + width * row_of, np.full(count, width, np.int64), inner, _BLOCK)
+    return sha256_pairs.digests_of(made.ctypes.data + SIZE * row_of, np.full(count, SIZE, np.int64), outer, _BLOCK)
 
 
 def _pads(key: bytes) -> Bytes:

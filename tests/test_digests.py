@@ -1,4 +1,4 @@
-"""Batch digests against hashlib and hmac: side by side, by the libcrypto loop, and without either."""
+"""Batch digests against hashlib and hmac: sixteen or two side by side, by the libcrypto loop, and by hashlib."""
 
 import ctypes
 import hashlib
@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import digests
-from connectors.kernels import sha256, sha256_spans
+from connectors.kernels import sha256, sha256_pairs, sha256_spans
 
 
-@pytest.fixture(params=["side by side", "libcrypto", "hashlib"])
+@pytest.fixture(params=["sixteen at once", "two at once", "libcrypto", "hashlib"])
 def way(request, monkeypatch):
-    monkeypatch.setattr(sha256, "pays", lambda: request.param == "side by side")
+    if request.param == "two at once" and not sha256_pairs.pays():
+        pytest.skip("the processor has no instructions for SHA")
+    monkeypatch.setattr(sha256, "pays", lambda: request.param == "sixteen at once")
+    monkeypatch.setattr(sha256_pairs, "pays", lambda: request.param == "two at once")
     if request.param == "hashlib":
         monkeypatch.setattr(digests, "_functions", lambda: None)
     elif digests._functions() is None:
@@ -92,7 +95,7 @@ def test_spans_are_ordered_by_how_many_blocks_they_make(lengths):
     assert sha256_spans._by_blocks(np.array(lengths, np.int64)).tolist() == expected
 
 
-def test_no_byte_behind_a_span_is_read():
+def test_no_byte_behind_a_span_is_read(way):
     page = mmap.PAGESIZE
     held = mmap.mmap(-1, 2 * page)
     buf = np.frombuffer(held, np.uint8)

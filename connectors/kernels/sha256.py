@@ -57,7 +57,7 @@ def _initial() -> tuple[int, ...]:
     return tuple(_fraction(prime, 2) for prime in _primes(8))
 
 
-def _constants() -> list[int]:
+def constants() -> list[int]:
     """The constant of each round (FIPS 180-4, 4.2.2)."""
     return [_fraction(prime, 3) for prime in _primes(_ROUNDS)]
 
@@ -133,7 +133,7 @@ def _rounds(builder: Any, state: Vectors, words: Vectors) -> Vectors:
     """The state behind one block of each lane, whose message words are given (6.2.2)."""
     w = list(words)
     a, b, c, d, e, f, g, h = state
-    for t, constant in enumerate(_constants()):
+    for t, constant in enumerate(constants()):
         if t >= _WORDS:
             early = _sigma(builder, w[(t - 15) % _WORDS], 7, 18, 3, shift=True)
             late = _sigma(builder, w[(t - 2) % _WORDS], 17, 19, 10, shift=True)

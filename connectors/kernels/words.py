@@ -215,6 +215,18 @@ def copy_vector(typing: Any, to: Any, source: Any) -> Any:
 
 
 @intrinsic
+def copy_block(typing: Any, to: Any, source: Any) -> Any:
+    """Copies the BLOCK bytes at one address to another."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, origin = (_pointer(builder, address, _BLOCK) for address in arguments)
+        builder.store(builder.load(origin, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
 def swap(typing: Any, word: Any) -> Any:
     """uint64: the bytes in the other order."""
 
