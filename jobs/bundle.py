@@ -5,8 +5,9 @@ Everything happens in one task, so that identified data never crosses Ray's obje
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from connectors.errors import AccessError, ClinrayError, ConfigError
 from jobs.console import where
@@ -14,15 +15,21 @@ from jobs.group import process_parts
 from jobs.intake import PieceLost
 from jobs.leaves import Failure, Leaves, together
 from jobs.outcomes import Packed, SpanOutcome, table_of
-from jobs.passage import Passage
+from jobs.passage import Begun, Passage
 from jobs.plan import Bundle
 from jobs.work import Known, Work
 
 UNEXPECTED = "UNEXPECTED"
+T = TypeVar("T")
 
 
 def process(bundle: Bundle, work: Work, known: Known | None = None) -> Leaves:
-    """Everything that becomes of a bundle; its parts are in the lake when this returns.
+    """Everything that becomes of a bundle; its parts are in the lake when this returns. Raises as `begin`."""
+    return begin(bundle, work, known).finished()
+
+
+def begin(bundle: Bundle, work: Work, known: Known | None = None) -> Begun:
+    """Everything that becomes of a bundle; its parts are on their way to the lake when this returns.
 
     An object that cannot be had is deferred, one that cannot be read at all is quarantined, and the others go on:
     if it fails after rows of it were taken, the bundle begins again without it.
@@ -54,10 +61,34 @@ def one_by_one(bundle: Bundle, work: Work, known: Known | None, step: Callable[.
     return together(bundle.index, bundle.identity, several)
 
 
-def guarded(bundle: Bundle, work: Work, known: Known | None = None) -> Leaves | Failure:
-    """`process` for a task: whatever is raised becomes a Failure without content."""
+def in_turn(bundles: Iterable[Bundle], work: Work, known: Known | None = None) -> Iterator[Leaves | Failure]:
+    """`process` of one bundle after the other, for a task: whatever is raised becomes a Failure without content.
+
+    While the parts of a bundle are on their way to the store the next one is worked on; what became of a bundle comes
+    out when its parts are there.
+    """
+    before: Callable[[], Leaves | Failure] | None = None
+    for bundle in bundles:
+        following = _begun(bundle, work, known)
+        if before is not None:
+            yield before()
+        before = following
+    if before is not None:
+        yield before()
+
+
+def _begun(bundle: Bundle, work: Work, known: Known | None) -> Callable[[], Leaves | Failure]:
+    """Works on a bundle; gives what waits for its parts."""
+    step = process_parts if bundle.parts else begin
+    begun = _guarded(bundle, work, known, lambda: step(bundle, work, known))
+    if isinstance(begun, Begun):
+        return lambda: _guarded(bundle, work, known, begun.finished)
+    return lambda: begun
+
+
+def _guarded(bundle: Bundle, work: Work, known: Known | None, step: Callable[[], T]) -> T | Leaves | Failure:
     try:
-        return process_parts(bundle, work, known) if bundle.parts else process(bundle, work, known)
+        return step()
     except ClinrayError as error:
         return failure(bundle, error)
     except Exception as error:  # noqa: BLE001 - the boundary of a task: what is raised may hold content

@@ -89,10 +89,18 @@ class Outlet:
             )
         return self._writers[name]
 
+    def end(self) -> tuple[Part, ...]:
+        """Every part, tables in the order of their names; some may be on their way to the store still."""
+        return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
+
+    def finish(self) -> None:
+        """Wait until every part is in the store. Raises what one of them met."""
+        self._uploads.finish()
+
     def close(self) -> tuple[Part, ...]:
         """Every part, tables in the order of their names; all of them are in the store then."""
-        parts = tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
-        self._uploads.finish()
+        parts = self.end()
+        self.finish()
         return parts
 
 

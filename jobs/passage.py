@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -35,6 +35,22 @@ T = TypeVar("T")
 VANISHED = "RECORD_VANISHED"
 
 
+@dataclass(frozen=True)
+class Begun:
+    """What became of a bundle whose parts may be on their way to the store still. finish: waits for them."""
+
+    leaves: Leaves
+    finish: Callable[[], None]
+
+    def finished(self) -> Leaves:
+        """The leaves; every part is in the store then. Raises what a part met on its way."""
+        start = time.perf_counter()
+        self.finish()
+        seconds = dict(self.leaves.seconds)
+        seconds["write"] = seconds.get("write", 0.0) + time.perf_counter() - start
+        return replace(self.leaves, seconds=seconds)
+
+
 class Passage:
     """Everything a bundle's task holds while it works: readers, writers, counts."""
 
@@ -63,19 +79,19 @@ class Passage:
         self._envelopes: list[pa.Table] = []
         self._seconds: dict[str, float] = {}
 
-    def run(self) -> Leaves:
+    def run(self) -> Begun:
         """The whole bundle. Raises PieceLost if an object fails after rows of it were taken."""
         try:
             self._read()
         except ClinrayError as error:
             raise self._intake.lost(error) from None
         self._whole_objects()
-        parts = self._timed("write", self._outlet.close)
+        parts = self._timed("write", self._outlet.end)
         rows: dict[str, int] = {}
         for part in parts:
             rows[part.table] = rows.get(part.table, 0) + part.rows
         split = [e for e in self._envelopes if not self._bundle.spans[0].whole]
-        return Leaves(
+        leaves = Leaves(
             self._bundle.index,
             self._name,
             parts,
@@ -84,6 +100,7 @@ class Passage:
             pa.concat_tables(split) if split else None,
             self._seconds,
         )
+        return Begun(leaves, self._outlet.finish)
 
     def _read(self) -> None:
         chunks = iter(self._connector.read(self._intake.pieces(), self._work.options))

@@ -14,7 +14,7 @@ import ray
 import ray.exceptions
 import ray.util.metrics
 
-from jobs.bundle import guarded
+from jobs.bundle import in_turn
 from jobs.collector import leave_out_what_stands
 from jobs.config import ray_address
 from jobs.leaves import Failure, Leaves
@@ -28,6 +28,13 @@ TASK_RETRIES = 3
 
 QUEUED = 32
 """Tasks that wait beside those that run: enough that a cluster sees the demand and grows, few enough to stay small."""
+
+TASK_BYTES = 64 << 20
+"""A task takes one bundle, or several of so many bytes together: while the parts of one are on their way to the store,
+it works on the next."""
+
+_FIRST, _GUESSED_CPUS = 2, 8
+"""Tasks that begin before it is known how many CPUs there are, and how many it is guessed that there may be."""
 
 
 @contextmanager
@@ -68,22 +75,41 @@ def map_bundles(
     shared = ray.put((work, known))
     task = _remote_task()
     waiting = deque(bundles)
-    running: dict[ray.ObjectRef, Bundle] = {}
+    running: dict[ray.ObjectRef, tuple[Bundle, ...]] = {}
 
-    def submit(window: int) -> None:
-        while waiting and len(running) < window:
-            bundle = waiting.popleft()
-            running[task.remote(bundle, shared)] = bundle
+    def submit(tasks: int, cpus: int) -> None:
+        while waiting and len(running) < tasks:
+            several = next_task(waiting, cpus)
+            running[task.remote(several, shared)] = several
+
+    def fill() -> None:
+        if waiting:
+            cpus = _cpus()
+            submit(cpus + QUEUED, cpus)
 
     # The first ones do not wait for the answer how many CPUs there are.
-    submit(QUEUED)
+    submit(_FIRST, _GUESSED_CPUS)
+    fill()
     begun()
     while running:
-        if waiting:
-            submit(_window())
+        fill()
         ended, _ = ray.wait(list(running), num_returns=1)
         for reference in ended:
-            yield _result(reference, running.pop(reference))
+            several = running.pop(reference)
+            found = _results(reference, several)
+            yield from found
+            if not found:
+                # One of them may end every worker that it comes to; the others are done without it.
+                running.update({task.remote((bundle,), shared): (bundle,) for bundle in several})
+
+
+def next_task(waiting: deque[Bundle], cpus: int) -> tuple[Bundle, ...]:
+    """Takes the bundles of the next task: fewer, the fewer are left for each CPU, so that all CPUs end together."""
+    share, several = len(waiting) // (cpus + 1), [waiting.popleft()]
+    size = several[0].bytes
+    while waiting and len(several) < share and (size := size + waiting[0].bytes) <= TASK_BYTES:
+        several.append(waiting.popleft())
+    return tuple(several)
 
 
 class RayMeters:
@@ -104,8 +130,8 @@ class RayMeters:
                 meter.inc(measure.value, dict(measure.labels))
 
 
-def _window() -> int:
-    return int(ray.cluster_resources().get("CPU", 1)) + QUEUED
+def _cpus() -> int:
+    return int(ray.cluster_resources().get("CPU", 1))
 
 
 @cache
@@ -114,15 +140,17 @@ def _remote_task() -> ray.remote_function.RemoteFunction:
     return ray.remote(num_cpus=1, max_retries=TASK_RETRIES, retry_exceptions=False)(_task)
 
 
-def _task(bundle: Bundle, shared: tuple[Work, Known | None]) -> Leaves | Failure:
+def _task(bundles: tuple[Bundle, ...], shared: tuple[Work, Known | None]) -> list[Leaves | Failure]:
     keep_memory()
     leave_out_what_stands()
-    return guarded(bundle, *shared)
+    return list(in_turn(bundles, *shared))
 
 
-def _result(reference: ray.ObjectRef, bundle: Bundle) -> Leaves | Failure:
+def _results(reference: ray.ObjectRef, bundles: tuple[Bundle, ...]) -> list[Leaves | Failure]:
+    """What a task gave; nothing where it took several bundles and its worker was lost."""
     try:
-        result: Leaves | Failure = ray.get(reference)
+        results: list[Leaves | Failure] = ray.get(reference)
     except ray.exceptions.RayError as error:
-        return Failure(bundle.index, "WORKER_LOST", type(error).__name__)
-    return result
+        lost = Failure(bundles[0].index, "WORKER_LOST", type(error).__name__)
+        return [lost] if len(bundles) == 1 else []
+    return results

@@ -73,6 +73,11 @@ class Bundle:
             digest.update("\0".join(name).encode() + b"\n")
         return digest.hexdigest()[:16]
 
+    @property
+    def bytes(self) -> int:
+        """What its spans have, as the listing says."""
+        return sum((span.object.size if span.end is None else span.end) - span.start for span in self.spans)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickle then meets a tuple a field, not an object a span and a call a field.
         objects = tuple(zip(*(span.object for span in self.spans), strict=True))

@@ -23,21 +23,19 @@ from connectors.storage.listing import chosen, list_objects
 from connectors.storage.reading import all_refused, splittable
 from jobs.access import Access, about, begun, check_policy, look, open_access, storage_options
 from jobs.beside import Beside, needed_at_commit
-from jobs.bundle import guarded
+from jobs.bundle import in_turn
 from jobs.collector import at_rest
 from jobs.config import Pipeline, has_ray, ray_address
 from jobs.console import note
 from jobs.drafts import code_version, draft
 from jobs.inputs import Settled, run_identity
 from jobs.known import known_records
-from jobs.leaves import Failure, Leaves
 from jobs.metrics import Meters, NoMeters
 from jobs.plan import Bundle, as_table, bundle_size, bundles, sort
 from jobs.privacy.policy import Policy
 from jobs.progress import Progress, Silent
 from jobs.reports import run_report
 from jobs.wave import Committer, Counts, Execute, Wave, none_readable
-from jobs.work import Known, Work
 from jobs.worker_memory import keep_memory
 
 SMALL_BYTES, SMALL_OBJECTS = 64 << 20, 1000
@@ -245,17 +243,12 @@ def executor(cpus: int | None, begun: Callable[[], None] = lambda: None) -> Iter
     keep_memory()
     if cpus == 0:
         begun()
-        yield in_process
+        yield in_turn
         return
     from jobs.pipeline import cluster, map_bundles
 
     with cluster(cpus):
         yield partial(map_bundles, begun=begun)
-
-
-def in_process(packed: Iterable[Bundle], work: Work, known: Known | None) -> Iterator[Leaves | Failure]:
-    """The bundles one after the other, without Ray."""
-    return (guarded(bundle, work, known) for bundle in packed)
 
 
 def _committer(
