@@ -15,6 +15,8 @@ LONGEST = (1 << 31) - 1
 """Arrow's offsets are int32 where an array is not a large one."""
 _NO_BYTES = np.zeros(1, np.uint8)
 _NO_BYTES.setflags(write=False)
+_FIXED: Final = pa.binary(1).id
+_LARGE: Final = frozenset({pa.large_string().id, pa.large_binary().id})
 _SHARED_ROWS = 1 << 20
 _SHARED_NULLS = 1 << 17  # about 6 MB of all types
 Offsets = npt.NDArray[np.int64] | npt.NDArray[np.int32]
@@ -53,31 +55,25 @@ def spans_of(values: pa.Array) -> Spans:
 
     Positions are as wide as those of the array, and its own: nobody writes to them.
     """
-    n = len(values)
-    if pa.types.is_fixed_size_binary(values.type):
-        return spans_of_width(values, values.type.byte_width)
-    valid = validity(values)
-    large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
+    n, kind = len(values), values.type
+    if kind.id == _FIXED:
+        return spans_of_width(values, kind.byte_width)
+    offset, large, valid = values.offset, kind.id in _LARGE, validity(values)
     _, offsets, data = values.buffers()
     if n == 0 or offsets is None:
-        none: Offsets = np.zeros(0, _offsets_of(large))
-        return _kept(_NO_BYTES, none, none, valid)
-    bounds: Offsets = np.frombuffer(offsets, _offsets_of(large))[values.offset : values.offset + n + 1]
-    return _kept(_bytes(data), bounds[:-1], bounds[1:], valid)
+        none: Offsets = to_read(np.zeros(0, _offsets_of(large)))
+        return Spans(_NO_BYTES, none, none, valid)
+    # What is cut out of an array that nobody writes to is one, too.
+    bounds: Offsets = to_read(np.frombuffer(offsets, _offsets_of(large)))
+    return Spans(_bytes(data), bounds[offset : offset + n], bounds[offset + 1 : offset + n + 1], valid)
 
 
 def spans_of_width(values: pa.Array, width: int) -> Spans:
     """The spans of an array whose values are `width` bytes each."""
     last = (len(values) + values.offset) * width
     kind = _offsets_of(last > LONGEST)
-    bounds: Offsets = np.arange(values.offset * width, last + 1, width, dtype=kind)
-    return _kept(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
-
-
-def _kept(data: npt.NDArray[np.uint8], starts: Offsets, ends: Offsets, valid: npt.NDArray[np.bool_]) -> Spans:
-    for array in (data, starts, ends, valid):
-        to_read(array)
-    return Spans(data, starts, ends, valid)
+    bounds: Offsets = to_read(np.arange(values.offset * width, last + 1, width, dtype=kind))
+    return Spans(_bytes(values.buffers()[1]), bounds[:-1], bounds[1:], validity(values))
 
 
 def to_read(array: Array) -> Array:
@@ -148,7 +144,7 @@ BUFFERS: Final = slice(2, None)
 def place_of(values: pa.Array) -> tuple[Hashable, ...]:
     """Where the values of an array lie in memory; of lists, those of their elements too, and of dictionaries their
     values. While it is kept, no other values lie there."""
-    place = (values.offset, len(values), *(None if b is None else b.address for b in values.buffers()))
+    place = (values.offset, len(values), *[None if b is None else b.address for b in values.buffers()])
     return (*place, place_of(values.dictionary)) if isinstance(values, pa.DictionaryArray) else place
 
 
@@ -178,4 +174,4 @@ def text_array(
 
 
 def _bytes(buffer: pa.Buffer | None) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(buffer, np.uint8) if buffer is not None and buffer.size else _NO_BYTES
+    return to_read(np.frombuffer(buffer, np.uint8)) if buffer is not None and buffer.size else _NO_BYTES

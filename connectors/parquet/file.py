@@ -43,7 +43,7 @@ class Shelf:
         if column.null_count == len(column):
             return without_values(len(column), pa.types.is_list(column.type))
         as_it_stands, bounded = name in DIGESTS, name in BOUNDED
-        key = (str(column.type), as_it_stands, bounded, *map(place_of, column.chunks))
+        key = (*_kind(column.type), as_it_stands, bounded, *map(place_of, column.chunks))
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key][1]
@@ -58,6 +58,12 @@ class Shelf:
         while self._room < 0:
             _, dropped = self._held.popitem(last=False)
             self._room += _size(*dropped)
+
+
+def _kind(type_: pa.DataType) -> tuple[int, ...]:
+    """What says of columns at the same place in memory whether they have the same pages."""
+    inner = getattr(type_, "value_type", None)  # of a list or dictionary
+    return (type_.id,) if inner is None else (type_.id, inner.id)
 
 
 def _size(column: pa.ChunkedArray, pages: Pages) -> int:
