@@ -33,9 +33,6 @@ TASK_BYTES = 64 << 20
 """A task takes one bundle, or several of so many bytes together: while the parts of one are on their way to the store,
 it works on the next."""
 
-_FIRST, _GUESSED_CPUS = 2, 8
-"""Tasks that begin before it is known how many CPUs there are, and how many it is guessed that there may be."""
-
 
 @contextmanager
 def cluster(cpus: int | None) -> Iterator[None]:
@@ -77,18 +74,12 @@ def map_bundles(
     waiting = deque(bundles)
     running: dict[ray.ObjectRef, tuple[Bundle, ...]] = {}
 
-    def submit(tasks: int, cpus: int) -> None:
-        while waiting and len(running) < tasks:
+    def fill() -> None:
+        cpus = _cpus() if waiting else 0
+        while waiting and len(running) < cpus + QUEUED:
             several = next_task(waiting, cpus)
             running[task.remote(several, shared)] = several
 
-    def fill() -> None:
-        if waiting:
-            cpus = _cpus()
-            submit(cpus + QUEUED, cpus)
-
-    # The first ones do not wait for the answer how many CPUs there are.
-    submit(_FIRST, _GUESSED_CPUS)
     fill()
     begun()
     while running:
