@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.rows import Row
 
 PACKAGES = ("ray", "pyarrow", "numpy", "numba", "deltalake", "obstore", "cryptography", "hl7", "boto3")
-HELD_BACK = Path(__file__).with_name("held_back.json")
+HELD_BACK = "held_back.json"
+"""Of the folder of the results: the beginning of a work → what holds it back on that machine."""
 
 
 def machine() -> dict[str, str]:
@@ -39,15 +40,17 @@ def _processor() -> str:
 def write(rows: Sequence[Row], scale: str, folder: Path) -> None:
     """The three files of a run, in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = {"machine": machine(), "scale": scale, "rows": [row.as_json() for row in rows]}
+    measured_on = machine()
+    said = {"machine": measured_on, "scale": scale, "rows": [row.as_json() for row in rows]}
     (folder / "results.json").write_text(json.dumps(said, indent=2) + "\n")
     (folder / "results.svg").write_text(plot(rows))
-    (folder / "RESULTS.md").write_text(page(rows, scale))
+    causes = folder / HELD_BACK
+    held_back = json.loads(causes.read_text()) if causes.exists() else {}
+    (folder / "RESULTS.md").write_text(page(rows, scale, measured_on, held_back))
 
 
-def page(rows: Sequence[Row], scale: str) -> str:
+def page(rows: Sequence[Row], scale: str, measured_on: Mapping[str, str], held_back: Mapping[str, str]) -> str:
     """RESULTS.md."""
-    held_back: Mapping[str, str] = json.loads(HELD_BACK.read_text())
     lines = ["# Clinray measured", ""]
     lines += ["Every side runs as processes of its own, in alternation, in the same run; figures are medians and the"]
     lines += ["spread is the smallest and largest ratio of a round. `make bench` measures again.", ""]
@@ -66,7 +69,7 @@ def page(rows: Sequence[Row], scale: str) -> str:
         lines += ["", "## What is not reached, by how much, and what holds it back", ""]
         lines += [f"- **{row.work}**, against {row.peer}: {_missing(row)}. {_cause(row, held_back)}" for row in short]
     lines += ["", "## The machine", ""]
-    lines += [f"- {name}: {value}" for name, value in machine().items()]
+    lines += [f"- {name}: {value}" for name, value in measured_on.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -69,9 +69,18 @@ def test_rows_know_whether_they_reach() -> None:
 
 
 def test_the_page_names_what_is_not_reached_and_by_how_much() -> None:
-    page = report.page([Row("some work", "a peer", 2.0, 8, (1.9, 2.1), 4.0, 8.0)], "full")
+    page = report.page([Row("some work", "a peer", 2.0, 8, (1.9, 2.1), 4.0, 8.0)], "full", {}, {"some": "The disk."})
     assert "| some work | a peer | 2.00 | 8 | no | 1.90 to 2.10 |" in page
-    assert "2.00 of 8, 25 % of the way" in page
+    assert "2.00 of 8, 25 % of the way. The disk." in page
+
+
+def test_a_folder_of_results_has_causes_of_its_own(tmp_path: Path) -> None:
+    rows = [Row("some work", "a peer", 2.0, 8)]
+    report.write(rows, "full", tmp_path)
+    assert "Not profiled in this run." in (tmp_path / "RESULTS.md").read_text()
+    (tmp_path / "held_back.json").write_text('{"some": "The disk."}')
+    report.write(rows, "full", tmp_path)
+    assert "25 % of the way. The disk." in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_the_plot_has_a_bar_for_each_measured_row() -> None:
