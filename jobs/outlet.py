@@ -51,7 +51,7 @@ class Uploads:
 
 
 class Outlet:
-    """The part writers of a bundle."""
+    """The part writers of a bundle. uploads: what waits for their parts, and holds none of their tables."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Outlet:
         told: Told | None = None,
     ) -> None:
         """told: what is known of the columns that come next."""
-        self._uploads = Uploads(store)
+        self.uploads = Uploads(store)
         self._zone = zone
         self._bundle = bundle
         self._schemas = schemas
@@ -85,7 +85,7 @@ class Outlet:
     def _writer(self, name: str, schema: pa.Schema) -> PartWriter:
         if name not in self._writers:
             self._writers[name] = PartWriter(
-                self._uploads, self._zone, name, self._bundle, schema, self._part_bytes, self._shelf
+                self.uploads, self._zone, name, self._bundle, schema, self._part_bytes, self._shelf
             )
         return self._writers[name]
 
@@ -93,14 +93,10 @@ class Outlet:
         """Every part, tables in the order of their names; some may be on their way to the store still."""
         return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())
 
-    def finish(self) -> None:
-        """Wait until every part is in the store. Raises what one of them met."""
-        self._uploads.finish()
-
     def close(self) -> tuple[Part, ...]:
         """Every part, tables in the order of their names; all of them are in the store then."""
         parts = self.end()
-        self.finish()
+        self.uploads.finish()
         return parts
 
 

@@ -37,7 +37,8 @@ VANISHED = "RECORD_VANISHED"
 
 @dataclass(frozen=True)
 class Begun:
-    """What became of a bundle whose parts may be on their way to the store still. finish: waits for them."""
+    """What became of a bundle whose parts may be on their way to the store still. finish: waits for them,
+    and holds nothing of the bundle, for the next one is worked on before."""
 
     leaves: Leaves
     finish: Callable[[], None]
@@ -100,7 +101,7 @@ class Passage:
             pa.concat_tables(split) if split else None,
             self._seconds,
         )
-        return Begun(leaves, self._outlet.finish)
+        return Begun(leaves, self._outlet.uploads.finish)
 
     def _read(self) -> None:
         chunks = iter(self._connector.read(self._intake.pieces(), self._work.options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import weakref
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,6 +29,17 @@ def test_every_part_is_in_the_store_when_the_outlet_is_closed(tmp_path: Path) ->
     parts = out.close()
     assert [part.table for part in parts] == [f"table{n}" for n in range(9)]
     assert all((tmp_path / part.path).stat().st_size == part.bytes for part in parts)
+
+
+def test_what_waits_for_parts_holds_none_of_their_tables(tmp_path: Path) -> None:
+    out = outlet(tmp_path)
+    gone, finish = weakref.ref(out), out.uploads.finish
+    out.write({"table0": pa.table([pa.array([0])], schema=SCHEMA)})
+    (part,) = out.end()
+    del out
+    assert gone() is None
+    finish()
+    assert (tmp_path / part.path).stat().st_size == part.bytes
 
 
 class Refusing:
