@@ -89,6 +89,11 @@ class Outlet:
             )
         return self._writers[name]
 
+    def hold(self) -> None:
+        """Keep what is told of columns that wait for more rows, for it is forgotten now."""
+        for writer in self._writers.values():
+            writer.hold()
+
     def end(self) -> tuple[Part, ...]:
         """Every part, tables in the order of their names; some may be on their way to the store still."""
         return tuple(part for name in sorted(self._writers) for part in self._writers[name].close())

@@ -125,6 +125,7 @@ class Passage:
 
     def _pass(self, parsed: Parsed) -> None:
         """A chunk: checked, quarantined, released, written."""
+        self._outlet.hold()
         self._told.forget()
         if parsed.told is not None:
             self._told.learn(parsed.told)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from connectors.kernels.gather import picked
+from connectors.kernels.gather import is_all, picked
 from connectors.kernels.interning import (
+    MOSTLY_DISTINCT,
     NEVER,
     Codes,
     Integers,
     all_differ,
+    codes_in_any_case,
     codes_of,
     codes_of_numbers,
     gathered,
     in_order,
 )
+from connectors.kernels.short_values import probe_after
 from connectors.kernels.spans import BUFFERS, bitmap, place_of, spans_of, validity
 
 _FEW: Final = 4
@@ -110,7 +114,60 @@ def spread(names: pa.StringArray, codes: Codes) -> Distinct:
     ordered, rows, worth = in_order(codes, len(names))
     if not worth:
         return Distinct(gathered(spans_of(names), codes, names.type), None)
-    return Distinct(gathered(spans_of(names), rows, names.type), ordered)
+    return Distinct(_rows_of(names, rows), ordered)
+
+
+def _rows_of(values: pa.Array, rows: Codes) -> pa.Array:
+    """Some of the values: the array itself, not a copy, where they are all of it in order."""
+    return values if is_all(rows, len(values)) else gathered(spans_of(values), rows, values.type)
+
+
+def joined(columns: Sequence[pa.DictionaryArray]) -> Distinct:
+    """The column that dictionaries of Arrow make one behind the other, told apart as `distinct` would: a look at the
+    values that they hold, not at each row's. They are of one type, and all of them `can_be_joined`."""
+    several = [_apart(column) for column in columns]
+    values = pa.concat_arrays([each.values for each in several])
+    if not _repeats(columns, len(values)):
+        return Distinct(pa.concat_arrays(map(written_out, columns)), None, exact=True)
+    numbers, rows = codes_in_any_case(spans_of(values))
+    ends = accumulate(len(each.values) for each in several)
+    codes = [
+        picked(np.append(numbers[end - len(each.values) : end], np.int32(-1)), each.places())
+        for each, end in zip(several, ends, strict=True)
+    ]
+    ordered, held, _ = in_order(np.concatenate(codes), len(rows), NEVER)
+    return Distinct(_rows_of(values, picked(rows, held).astype(np.int32)), ordered, exact=True)
+
+
+def _repeats(columns: Sequence[pa.DictionaryArray], most: int) -> bool:
+    """Whether `codes_of` would tell the values apart, of which there are so many at most. As it does, this asks the
+    first rows."""
+    count = sum(map(len, columns))
+    probe = int(probe_after(count))
+    if probe >= count or most <= MOSTLY_DISTINCT * probe:
+        return True
+    first = pa.chunked_array(columns).slice(0, probe)
+    _, rows = codes_in_any_case(spans_of(pa.concat_arrays(map(written_out, first.chunks))))
+    return len(rows) <= MOSTLY_DISTINCT * probe
+
+
+def can_be_joined(column: pa.Array) -> bool:
+    """Whether it is a dictionary of text that says of its rows alone which are null."""
+    return (
+        isinstance(column, pa.DictionaryArray) and is_text(column.type.value_type) and not column.dictionary.null_count
+    )
+
+
+def _apart(column: pa.DictionaryArray) -> Distinct:
+    """The values and codes of a dictionary: in any order, a value maybe twice, and some maybe in no row."""
+    values, indices = column.dictionary, column.indices
+    if indices.null_count or not pa.types.is_int32(indices.type):
+        indices = indices.cast(pa.int32()).fill_null(-1)
+    codes = np.asarray(indices)
+    if len(values) <= len(codes):
+        return Distinct(values, codes)
+    codes, held, _ = in_order(codes, len(values), NEVER)
+    return Distinct(_rows_of(values, held), codes)
 
 
 def combinations(columns: Sequence[Distinct]) -> tuple[Codes, Integers]:
@@ -146,6 +203,7 @@ class Told:
     def __init__(self) -> None:
         self._known: dict[Hashable, tuple[pa.Array, Distinct]] = {}
         self._buffers: dict[Hashable, tuple[pa.Array, Distinct]] = {}
+        self._encoded: dict[Hashable, tuple[pa.Array, pa.Array]] = {}
 
     def note(self, column: pa.Array, told: Distinct) -> None:
         """told: each value that a row holds once or more often, and which of them the rows of the column hold; values
@@ -180,6 +238,17 @@ class Told:
         begin = column.offset - whole.offset
         return told if (begin, len(column)) == (0, len(whole)) else told.sliced(begin, len(column))
 
+    def encoded(self, column: pa.Array) -> pa.Array:
+        """The column as a dictionary of Arrow, the same for the same column, where that is known without a look at its
+        values; else as it stands."""
+        if not is_text(column.type):
+            return column
+        place = place_of(column)
+        if place not in self._encoded:
+            told = self.of(column)
+            self._encoded[place] = column, column if told is None else told.encoded()
+        return self._encoded[place][1]
+
     def learn(self, others: Told) -> None:
         """Gets to know what others know."""
         self._known.update(others._known)
@@ -189,6 +258,12 @@ class Told:
         """Lets go of all columns."""
         self._known.clear()
         self._buffers.clear()
+        self._encoded.clear()
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def has_spans(kind: pa.DataType) -> bool:

@@ -28,17 +28,29 @@ _FIRST_RUNS = 1 << 10
 def codes_of(spans: Spans) -> tuple[Codes, Integers] | None:
     """int32[n]: which distinct value each row holds, by order of appearance, -1 for null; and the row in which each
     distinct value stands first, int64. None where nearly every value is another, so that it is not worth while."""
+    codes, rows, worth = _codes_of(spans, MOSTLY_DISTINCT)
+    return (codes, rows) if worth else None
+
+
+def codes_in_any_case(spans: Spans) -> tuple[Codes, Integers]:
+    """What `codes_of` says, also where nearly every value is another."""
+    codes, rows, _ = _codes_of(spans, NEVER)
+    return codes, rows
+
+
+def _codes_of(spans: Spans, limit: float) -> tuple[Codes, Integers, bool]:
+    """Codes and rows, and whether there are not more distinct values, as far as they were looked at, than a limit."""
     if is_constant(spans.data, spans.starts, spans.ends, spans.valid):
-        return np.zeros(len(spans), np.int32), np.zeros(1, np.int64)
+        return np.zeros(len(spans), np.int32), np.zeros(1, np.int64), True
     data = whole_words(spans.data)
     run_of, begins = _runs(data, spans.starts, spans.ends, spans.valid)
     if begins.size:
         of_runs = (to_read(each[begins]) for each in (spans.starts, spans.ends, spans.valid))
         codes, rows, _ = intern_long(data, *of_runs, NEVER)
-        return codes[run_of], begins[rows]
+        return codes[run_of], begins[rows], True
     intern = intern_short if spans.lengths.max(initial=0) <= LONGEST_SHORT else intern_long
-    codes, rows, worth = intern(data, spans.starts, spans.ends, spans.valid, MOSTLY_DISTINCT)
-    return (codes, rows) if worth else None
+    interned: tuple[Codes, Integers, bool] = intern(data, spans.starts, spans.ends, spans.valid, limit)
+    return interned
 
 
 def codes_of_numbers(numbers: Integers) -> tuple[Codes, Integers]:

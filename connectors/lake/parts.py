@@ -92,6 +92,10 @@ class PartWriter:
         if self._held >= GROUP_BYTES or sum(held.num_rows for held in self._pending) >= GROUP_ROWS:
             self._write_groups(last=False)
 
+    def hold(self) -> None:
+        """Keep what is known of the columns that are held, for it is forgotten now."""
+        self._pending = [self._shelf.encoded(rows) for rows in self._pending]
+
     def close(self) -> list[Part]:
         """Write what is held; every part of this writer. None where there was no row."""
         self._write_groups(last=True)
@@ -101,15 +105,22 @@ class PartWriter:
     def _write_groups(self, *, last: bool) -> None:
         if not self._pending:
             return
-        held = self._pending[0]
-        if len(self._pending) > 1 or self._held >= GROUP_BYTES:
-            held = pa.concat_tables(conform(rows, self._schema) for rows in self._pending)
+        held = self._together()
         while 0 < (rows := group_rows(held, self._held, last=last)) < held.num_rows:
             self._write_group(held.slice(0, rows))
             held = held.slice(rows)
         if rows:
             self._write_group(held)
         self._pending, self._held = ([], 0) if rows else ([held], _at_most(held, _dictionaries(held.schema)))
+
+    def _together(self) -> pa.Table:
+        """What is held, one behind the other. Columns that are dictionaries of Arrow in all of it stay such."""
+        if len(self._pending) == 1:
+            return self._pending[0]
+        several = [self._shelf.encoded(rows) for rows in self._pending]
+        kinds = [set(of_column) for of_column in zip(*(rows.schema.types for rows in several), strict=True)]
+        fields = [f.with_type(kind.pop()) if len(kind) == 1 else f for f, kind in zip(self._schema, kinds, strict=True)]
+        return pa.concat_tables(conform(rows, pa.schema(fields)) for rows in several)
 
     def _write_group(self, group: pa.Table) -> None:
         if self._file is None:
@@ -220,6 +231,8 @@ def _offsets(array: pa.Array) -> Sizes | None:
 
 def _total(array: pa.Array) -> int:
     """Bytes of the text and binary values of an array."""
+    if isinstance(array, pa.DictionaryArray):
+        return int(_sizes(array).sum())
     offsets = _offsets(array)
     if offsets is None:
         return 0
@@ -230,6 +243,9 @@ def _total(array: pa.Array) -> int:
 
 def _sizes(array: pa.Array) -> Sizes:
     """int64 per row: bytes of its text and binary values."""
+    if isinstance(array, pa.DictionaryArray):
+        of_values: Sizes = np.append(_sizes(array.dictionary), 0)
+        return of_values.take(np.asarray(array.indices.cast(pa.int64()).fill_null(-1)))
     offsets = _offsets(array)
     if offsets is None:
         return np.zeros(len(array), np.int64)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.kernels.distinct import Distinct, written_out
+from connectors.kernels.distinct import Distinct, is_text, written_out
 from connectors.kernels.interning import Codes, codes_of, measured
 from connectors.kernels.spans import Spans, spans_of, spans_of_width, to_read, validity
 from connectors.parquet import format as parquet
@@ -103,7 +103,7 @@ def pages_of(
     compressible: zstd is tried, unless the type speaks against it. bounded: the least and the greatest value are told
     of text too. told: the distinct values of the column, if somebody knows.
     """
-    if isinstance(array, pa.DictionaryArray) and (told is None or not _is_text(told.values.type)):
+    if isinstance(array, pa.DictionaryArray) and (told is None or not is_text(told.values.type)):
         array, told = written_out(array), None
     if array.null_count == len(array):
         return without_values(len(array), pa.types.is_list(array.type))
@@ -136,11 +136,7 @@ def _body(levels: _Levels, values: pa.Array, bounded: bool, told: Distinct | Non
         return _whole_numbers(levels, values)
     if pa.types.is_floating(kind):
         return _fractions(levels, values)
-    return _text(levels, values, repeats=_is_text(kind), bounded=bounded, told=told)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return _text(levels, values, repeats=is_text(kind), bounded=bounded, told=told)
 
 
 def _booleans(levels: _Levels, values: pa.Array) -> _Body:

@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from connectors.kernels.distinct import Told, written_out
+from connectors.kernels.distinct import Distinct, Told, can_be_joined, joined, written_out
 from connectors.kernels.spans import place_of
 from connectors.parquet import format as parquet
 from connectors.parquet.column import pages_of, without_values
@@ -47,10 +47,25 @@ class Shelf:
         if key in self._held:
             self._held.move_to_end(key)
             return self._held[key][1]
-        array = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(map(written_out, column.chunks))
-        pages = pages_of(array, compressible=not as_it_stands, bounded=bounded, told=self._told.of(array))
+        array, told = self._whole(column)
+        pages = pages_of(array, compressible=not as_it_stands, bounded=bounded, told=told)
         self._keep(key, column, pages)
         return pages
+
+    def _whole(self, column: pa.ChunkedArray) -> tuple[pa.Array, Distinct | None]:
+        """A column as one array, and its distinct values where they are known or follow from those of its chunks."""
+        if column.num_chunks == 1 and (told := self._told.of(column.chunk(0))) is not None:
+            return column.chunk(0), told
+        if all(map(can_be_joined, column.chunks)):
+            told = joined(column.chunks)
+            return told.encoded(), told
+        several = [written_out(chunk) for chunk in column.chunks]
+        return several[0] if len(several) == 1 else pa.concat_arrays(several), None
+
+    def encoded(self, rows: pa.Table) -> pa.Table:
+        """The rows with dictionaries of Arrow for the columns whose distinct values are known."""
+        columns = [pa.chunked_array(map(self._told.encoded, column.chunks), None) for column in rows.columns]
+        return pa.table(columns, names=rows.column_names)
 
     def _keep(self, key: Hashable, column: pa.ChunkedArray, pages: Pages) -> None:
         self._held[key] = column, pages

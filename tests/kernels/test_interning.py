@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kernels.distinct import Distinct, Told, combinations, distinct, spread, written_out
+from connectors.kernels.distinct import Distinct, Told, combinations, distinct, joined, spread, written_out
 from connectors.kernels.interning import all_differ, codes_of_numbers, is_constant, whole_words
 from connectors.kernels.short_values import LONGEST_SHORT, short
 from connectors.kernels.spans import spans_of
@@ -62,6 +64,25 @@ def test_no_byte_outside_the_data_is_read_for_a_short_value(size: int, monkeypat
         for end in range(start, min(start + LONGEST_SHORT, size) + 1):
             word = int(short.py_func(start, end - start, data.size - 8))
             assert word.to_bytes(8, "little") == bytes(8 - end + start) + data[start:end].tobytes()
+
+
+@pytest.mark.parametrize("distinct_values", [1, 3, 900, 20_000, 30_000, 10**9])
+@pytest.mark.parametrize("cuts", [[5, 40_000], [100, 9_000, 9_001, 30_000], [59_000]])
+def test_dictionaries_one_behind_the_other_are_told_apart_as_their_column(
+    distinct_values: int, cuts: list[int]
+) -> None:
+    """Where values repeat and where they hardly do, with values of other rows in the dictionaries of all."""
+    numbers = np.random.default_rng(5).integers(0, distinct_values, 60_000)
+    column = pa.array([None if n % 29 == 5 else f"value {n}" for n in numbers.tolist()])
+    edges = [0, *cuts, len(column)]
+    whole = column.dictionary_encode()
+    several = [
+        whole[a:b] if n % 2 else column[a : b + 50].dictionary_encode()[: b - a]
+        for n, (a, b) in enumerate(itertools.pairwise(edges))
+    ]
+    told, expected = joined(several), distinct(column)
+    assert (told.codes is None) == (expected.codes is None) == (distinct_values == 10**9)
+    assert told.equals(expected)
 
 
 @pytest.mark.parametrize("distinct_values", [3, 900, 1_100, 20_000])

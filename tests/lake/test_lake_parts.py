@@ -68,6 +68,41 @@ def test_parts_do_not_depend_on_how_rows_were_handed_in(tmp_path_factory, cuts, 
         assert written(folder, slices, target_bytes=6000) == expected
 
 
+@given(st.lists(st.integers(0, 400), max_size=4), st.lists(st.booleans(), min_size=5, max_size=5))
+@settings(derandomize=True, max_examples=40, deadline=None)
+def test_what_is_held_while_columns_are_forgotten_changes_no_byte(tmp_path_factory, cuts, known):
+    whole, told, folder = table(400), Told(), tmp_path_factory.mktemp("lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "GROUP_ROWS", 90)
+        expected = written(folder, [whole])
+        writer = PartWriter(open_store(str(folder)), "deidentified", "rows", "b0", SCHEMA, shelf=Shelf(told))
+        for (begin, end), is_known in zip(itertools.pairwise([0, *sorted(cuts), 400]), known, strict=False):
+            writer.hold()
+            told.forget()
+            rows = whole.take(pa.array(range(begin, end), pa.int64())).combine_chunks()
+            for name in ("text", "_object") if is_known and begin < end else ():
+                told.distinct(rows[name].chunk(0))
+            writer.write(rows)
+        assert writer.close() == expected
+
+
+def test_what_is_held_is_not_told_apart_again(tmp_path, monkeypatch):
+    rows, told = table(400).select(["text"]), Told()
+    halves = [rows.take(list(range(begin, begin + 200))).combine_chunks() for begin in (0, 200)]
+    lake = open_store(str(tmp_path))
+    plain = PartWriter(lake, "deidentified", "rows", "b0", rows.schema)
+    plain.write(rows)
+    expected = plain.close()
+    writer = PartWriter(lake, "deidentified", "rows", "b0", rows.schema, shelf=Shelf(told))
+    monkeypatch.setattr("connectors.parquet.column.codes_of", lambda spans: pytest.fail("asked again"))
+    for half in halves:
+        writer.hold()
+        told.forget()
+        told.distinct(half["text"].chunk(0))
+        writer.write(half)
+    assert writer.close() == expected
+
+
 def told_apart(column: pa.ChunkedArray, told: Told) -> pa.Array:
     """The column as a dictionary of Arrow that is known."""
     return told.column(distinct(column.combine_chunks()), encoded=True)
