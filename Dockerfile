@@ -43,12 +43,7 @@ RUN /opt/pip/bin/pip --python /opt/clinray/bin/python install --quiet --no-compi
 # build with NUMBA_CPU=generic.
 ARG NUMBA_CPU=x86-64-v3
 ENV NUMBA_CPU_NAME=${NUMBA_CPU} NUMBA_CPU_FEATURES="" NUMBA_CACHE_DIR=/opt/clinray/numba
-RUN clinray generate hl7v2 --messages 2000 --out /build/warm/messages \
-    && clinray ingest --source /build/warm/messages --lake /build/warm/lake --policy pseudonymised \
-        --keys /build/warm/keys --cpus 0 --quiet \
-    && clinray ingest --source /build/warm/messages --lake /build/warm/identified --policy identified --allow-identified \
-        --keys /build/warm/keys --cpus 0 --quiet \
-    && clinray verify /build/warm/lake && rm -rf /build/warm
+RUN clinray compile
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

@@ -20,6 +20,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m jobs compile
 	touch $(INSTALLED)
 
 demo: $(INSTALLED) ## 10,000 synthetic messages from an embedded S3 to a verified, de-identified lake

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from jobs import generate, keys, lake, policy, quarantine, tables
+from jobs.compile import compile_kernels
 from jobs.console import start
 from jobs.deidentify import deidentify
 from jobs.demo import demo
@@ -33,6 +34,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command()(tables.tables)
 app.command()(demo)
+app.command("compile")(compile_kernels)
 
 
 def main() -> None:
