@@ -15,10 +15,11 @@ from itertools import filterfalse, islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from pyarrow.fs import LocalFileSystem
+from pyarrow.fs import FileInfo, LocalFileSystem
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError, ObjectChanged
+from connectors.storage.ahead import one_ahead
 from connectors.storage.direct import write_directly
 from connectors.storage.faults import local_error
 from connectors.storage.store import BLOCK_BYTES, PAGE_OBJECTS, Content
@@ -50,8 +51,9 @@ class LocalStore:
     def _pages(self, prefix: str, *, finished: bool) -> Iterator[list[RawObject]]:
         root = self._path(prefix.strip("/")) if prefix.strip("/") else self.uri
         paths = _walk(root, finished)
-        while page := list(islice(paths, PAGE_OBJECTS)):
-            if files := _files(page):
+        pages = iter(lambda: list(islice(paths, PAGE_OBJECTS)), [])
+        for page, found in one_ahead(pages, _information):
+            if files := _files(page, found):
                 yield files
 
     def unfinished(self, prefix: str = "") -> Iterator[list[RawObject]]:
@@ -297,18 +299,25 @@ def _status(path: str) -> os.stat_result | None:
         raise local_error(error, path) from None
 
 
-def _files(paths: Sequence[str]) -> list[RawObject]:
-    """Those of the paths that stand for files, without those that are gone by now."""
+def _information(paths: Sequence[str]) -> Sequence[FileInfo] | None:
+    """What the system says of the paths, with one call, which lets other threads go on meanwhile; None where it does
+    not say it of all."""
     for path in filterfalse(str.isascii, paths):
         _check_name(path)
     try:
-        # Many with one call, which lets other threads go on meanwhile. What has no size is no file.
-        found = LocalFileSystem().get_file_info(paths)
+        found: Sequence[FileInfo] = LocalFileSystem().get_file_info(paths)
     except OSError:
+        return None
+    return found
+
+
+def _files(paths: Sequence[str], found: Sequence[FileInfo] | None) -> list[RawObject]:
+    """Those of the paths that stand for files, without those that are gone by now. found: what is said of them."""
+    if found is None:
         # One after the other, they tell whose status it is that cannot be had.
         statuses = [(path, status) for path in paths if (status := _status(path)) is not None]
         return [_raw(path, status) for path, status in statuses if _is_file(status)]
-    several = zip(paths, found, strict=True)
+    several = zip(paths, found, strict=True)  # what has no size is no file
     return [_listed(path, size, info.mtime_ns) for path, info in several if (size := info.size) is not None]
 
 
