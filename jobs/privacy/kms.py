@@ -6,8 +6,6 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
@@ -81,6 +79,10 @@ def rewrap(wrapped: WrappedKey, kms_key_id: str = "") -> WrappedKey:
 
 
 def _client(wrapped: WrappedKey) -> Any:
+    # Imported by whose key is wrapped alone: it is a fifth of the time in which a command begins.
+    import boto3
+    from botocore.config import Config
+
     options: dict[str, Any] = {"config": Config(retries={"mode": "standard", "max_attempts": 5})}
     if wrapped.region:
         options["region_name"] = wrapped.region
