@@ -6,16 +6,37 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from running import file_of, write
 
+from jobs.__main__ import main
 
-def clinray(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+Said = subprocess.CompletedProcess[str]
+
+
+def clinray(*arguments: object, cwd: Path) -> Said:
     command = [sys.executable, "-m", "jobs", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The whole program as `clinray` starts it, but in this process: each start of a Python takes as long as twenty
+    such calls. That a process says and ends the same is held by the tests that start one."""
+
+    def call(*arguments: object, cwd: Path) -> Said:
+        words = ["clinray", *map(str, arguments)]
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(words, ended.value.code, *capfd.readouterr())
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +94,9 @@ def test_runs_lists_the_entries(lake: Path) -> None:
     assert said["head"]["number"] == 1
 
 
-def test_quarantine_lists_codes_and_places(lake: Path) -> None:
-    codes = json.loads(clinray("quarantine", "list", "lake", "--json", cwd=lake).stdout)
-    spans = json.loads(clinray("quarantine", "show", "lake", "--json", cwd=lake).stdout)
+def test_quarantine_lists_codes_and_places(lake: Path, inside: Callable[..., Said]) -> None:
+    codes = json.loads(inside("quarantine", "list", "lake", "--json", cwd=lake).stdout)
+    spans = json.loads(inside("quarantine", "show", "lake", "--json", cwd=lake).stdout)
     assert codes == {"codes": [{"code": "HL7_CHARSET_UNKNOWN", "spans": 1, "records": 1, "objects": 1, "resolved": 0}]}
     assert [(s["object"], s["offset"]) for s in spans["spans"]] == [
         (str(lake / "in" / "a.hl7"), len(file_of("1", "2")))
@@ -99,10 +120,10 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "k" / "data-key.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
-    listed = json.loads(clinray("policy", "list", "--json", cwd=tmp_path).stdout)
-    shown = clinray("policy", "show", "hipaa-limited-data-set", cwd=tmp_path)
-    tables: dict[str, Any] = json.loads(clinray("tables", "--json", cwd=tmp_path).stdout)["tables"]
+def test_policies_and_tables_are_shown(tmp_path: Path, inside: Callable[..., Said]) -> None:
+    listed = json.loads(inside("policy", "list", "--json", cwd=tmp_path).stdout)
+    shown = inside("policy", "show", "hipaa-limited-data-set", cwd=tmp_path)
+    tables: dict[str, Any] = json.loads(inside("tables", "--json", cwd=tmp_path).stdout)["tables"]
     assert {p["name"] for p in listed["policies"]} == {"identified", "pseudonymised", "hipaa-limited-data-set"}
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "164.514(e)" in shown.stdout
@@ -139,10 +160,12 @@ def test_policies_and_tables_are_shown(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_gets_one_sentence_and_exit_2(lake: Path, arguments: tuple[str, ...], code: str) -> None:
+def test_a_mistake_gets_one_sentence_and_exit_2(
+    lake: Path, inside: Callable[..., Said], arguments: tuple[str, ...], code: str
+) -> None:
     folder = "empty-keys" if "--no-create-keys" in arguments else "keys"
     more = ("--keys", folder, "--cpus", "0") if arguments[0] == "ingest" else ()
-    said = clinray(*arguments, *more, cwd=lake)
+    said = inside(*arguments, *more, cwd=lake)
     assert said.returncode == 2, said.stderr
     assert said.stderr.startswith(f"clinray: {code}")
     assert said.stderr.count("\n") == 1
@@ -179,9 +202,11 @@ def test_without_a_command_the_help_is_shown(tmp_path: Path, arguments: list[str
     assert "Commands:" in said.stdout + said.stderr
 
 
-def test_a_mistake_with_json_is_an_object_too(tmp_path: Path) -> None:
+def test_a_mistake_with_json_is_an_object_too_and_the_program_ends_with_2(tmp_path: Path) -> None:
     said = clinray("verify", "nowhere", "--json", cwd=tmp_path)
     assert json.loads(said.stdout)["error"]["code"] == "LAKE_MISSING"
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+    assert said.stderr.startswith("clinray: LAKE_MISSING: ")
 
 
 @pytest.mark.parametrize(
@@ -197,13 +222,13 @@ def test_a_shell_completes_commands_and_flags(typed: str, completed: list[str] |
     assert said.stdout.split() == (completed or ["init", "show", "rewrap"])
 
 
-def test_a_retry_takes_the_time_zone_that_the_lake_is_bound_to(tmp_path: Path) -> None:
+def test_a_retry_takes_the_time_zone_that_the_lake_is_bound_to(tmp_path: Path, inside: Callable[..., Said]) -> None:
     broken = b"MSH|^~\\&|LAB|GEN|LAKE|DATA|20240102||ORU^R01|x|P|2.5||||||KLINGON\r"
     write(tmp_path / "in", {"a.hl7": file_of("1") + broken})
-    clinray(*INGEST, "--time-zone", "Asia/Tokyo", cwd=tmp_path)
+    inside(*INGEST, "--time-zone", "Asia/Tokyo", cwd=tmp_path)
     retry = ("quarantine", "retry", *INGEST[1:])
-    refused = clinray(*retry, cwd=tmp_path)
-    taken = clinray(*retry, "--time-zone", "Asia/Tokyo", "--json", cwd=tmp_path)
+    refused = inside(*retry, cwd=tmp_path)
+    taken = inside(*retry, "--time-zone", "Asia/Tokyo", "--json", cwd=tmp_path)
     assert (refused.returncode, refused.stderr.split(":")[1].strip()) == (2, "ZONE_BOUND")
     assert (taken.returncode, json.loads(taken.stdout)["quarantine"]) == (0, {"still_quarantined": 1, "resolved": 0})
 
