@@ -75,8 +75,11 @@ class Credentials:
         """boto3's session. Raises AccessError where the profile cannot be used."""
         try:
             own = Session(profile=self._options.profile)
-            own.register_component("data_loader", _models(own.get_config_variable("data_path")))
-            return boto3.Session(botocore_session=own)
+            models = _models(own.get_config_variable("data_path"))
+            own.register_component("data_loader", models)
+            session = boto3.Session(botocore_session=own)
+            models.search_paths[:] = dict.fromkeys(models.search_paths)  # each session adds the same path
+            return session
         except BotoCoreError as error:
             raise AccessError(
                 "CREDENTIALS_MISSING", f"the AWS profile cannot be used ({type(error).__name__})"

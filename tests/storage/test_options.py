@@ -83,6 +83,16 @@ def test_credentials_are_asked_for_again_before_they_end(s3, monkeypatch: pytest
     assert credentials()["access_key_id"] == KEY_ID
 
 
+def test_descriptions_of_services_are_read_once_a_process(s3, monkeypatch: pytest.MonkeyPatch) -> None:
+    def client() -> list[str]:
+        session = Credentials(s3.options).session
+        return session.client("s3", endpoint_url=s3.endpoint)._loader.search_paths
+
+    paths = list(client())
+    monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda *names: pytest.fail(f"read again: {names}"))
+    assert client() == paths
+
+
 def test_deltalake_gets_endpoint_and_credentials_and_a_folder_nothing(s3, tmp_path) -> None:
     found = open_store(s3.uri, s3.options).delta_options()
     assert found == {
