@@ -64,8 +64,12 @@ class Shelf:
 
     def encoded(self, rows: pa.Table) -> pa.Table:
         """The rows with dictionaries of Arrow for the columns whose distinct values are known."""
-        columns = [pa.chunked_array(map(self._told.encoded, column.chunks), None) for column in rows.columns]
-        return pa.table(columns, names=rows.column_names)
+        return pa.table(list(map(self._encoded, rows.columns)), names=rows.column_names)
+
+    def _encoded(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        chunks = [self._told.encoded(chunk) for chunk in column.chunks]
+        kinds = {chunk.type for chunk in chunks}
+        return pa.chunked_array(chunks) if len(kinds) == 1 else column
 
     def _keep(self, key: Hashable, column: pa.ChunkedArray, pages: Pages) -> None:
         self._held[key] = column, pages

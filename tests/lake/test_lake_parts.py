@@ -86,6 +86,22 @@ def test_what_is_held_while_columns_are_forgotten_changes_no_byte(tmp_path_facto
         assert writer.close() == expected
 
 
+def test_a_column_of_which_some_chunks_are_known_is_held_as_it_stands(tmp_path):
+    rows, told = table(400).select(["text"]), Told()
+    chunks = [rows["text"].chunk(0).take(pa.array(range(begin, begin + 200))) for begin in (0, 200)]
+    told.distinct(chunks[1])
+    lake = open_store(str(tmp_path))
+    made = []
+    for held in (False, True):
+        writer = PartWriter(lake, "deidentified", "rows", "b0", rows.schema, shelf=Shelf(told))
+        writer.write(pa.table({"text": pa.chunked_array(chunks)}))
+        writer.write(rows.slice(0, 0))
+        if held:
+            writer.hold()
+        made.append(writer.close())
+    assert made[0] == made[1]
+
+
 def test_what_is_held_is_not_told_apart_again(tmp_path, monkeypatch):
     rows, told = table(400).select(["text"]), Told()
     halves = [rows.take(list(range(begin, begin + 200))).combine_chunks() for begin in (0, 200)]
