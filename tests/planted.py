@@ -237,5 +237,27 @@ def odd(planted: Planted) -> Iterator[bytes]:
     yield f"MSH|||{person[11]}\r".encode()
 
 
+_STARTS = ("ID", "PIDX", "1PID", "", "-", "P")
+
+
+def damaged(planted: Planted) -> Iterator[bytes]:
+    """Messages in which a line that names a person has lost its segment's name, behind segments of each kind."""
+    before = (
+        "",
+        "PID|1||P7^^^H^MR",
+        "PV1|1|I",
+        "NK1|1",
+        "IN1|1",
+        "ORC|NW",
+        "OBR|1",
+        "OBX|1|NM|8888-8^X^LN||5|mg|||||F",
+    )
+    for segment in before:
+        for start in _STARTS:
+            values = [planted.value("token", "ZZZ", place, 1) for place in range(25)]
+            lines = [_header("ADT^A01", "C7"), segment, f"{start}|{'|'.join(values)}", values[0]]
+            yield ("\r".join(line for line in lines if line) + "\r").encode()
+
+
 def _header(kind: str, control: str) -> str:
     return f"MSH|^~\\&|A|B|||{DAY}||{kind}|{control}|P|2.5"

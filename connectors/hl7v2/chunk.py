@@ -12,6 +12,7 @@ import pyarrow as pa
 from connectors.hl7v2 import locate
 from connectors.hl7v2.frame import PADDING, Frame
 from connectors.hl7v2.layout import Layout
+from connectors.hl7v2.lines import text_fields
 from connectors.hl7v2.locate import Positions
 from connectors.hl7v2.relate import Relations, relate
 from connectors.hl7v2.values import find_values as locate_values
@@ -27,7 +28,8 @@ class Segments:
     """k segments of m messages, in order.
 
     text: uint8, UTF-8, with PADDING readable bytes behind; line breaks inside a segment are one LF each. start, end:
-    int32[k], the content of each. message: int32[k]. name: int32[k], see locate.name_code. separators: uint8[m, 6].
+    int32[k], the content of each. message: int32[k]. name: int32[k], see locate.name_code. marks: int32[k],
+    locate.MENDED and STRAY. separators: uint8[m, 6].
     joined: some segment holds a line break, so `text` is not the frame's.
     """
 
@@ -36,6 +38,7 @@ class Segments:
     end: Positions
     message: Positions
     name: Positions
+    marks: Positions
     separators: Bytes
     joined: bool
 
@@ -122,17 +125,17 @@ def find_segments(frame: Frame, *, join: bool = True) -> Segments:
     locate.find_separators(frame.text, frame.starts, frame.ends, separators)
     capacity = frame.size // 48 + 4 * len(frame) + 16
     while True:
-        found = np.empty((4, capacity), np.int32)
-        count, joined = locate.find_segments(frame.text, frame.starts, frame.ends, *found)
+        found = np.empty((5, capacity), np.int32)
+        count, joined = locate.find_segments(frame.text, frame.starts, frame.ends, *found, text_fields())
         if count <= capacity:
             break
         capacity = count
-    start, end, message, name = (np.ascontiguousarray(each[:count]) for each in found)
+    start, end, message, name, marks = (np.ascontiguousarray(each[:count]) for each in found)
     text = frame.text
     if joined and join:
         text = np.zeros(frame.size + PADDING, np.uint8)
         locate.join_lines(frame.text, start, end, text)
-    return Segments(text, start, end, message, name, separators, joined)
+    return Segments(text, start, end, message, name, marks, separators, joined)
 
 
 def find_values(segments: Segments, layout: Layout, sources: Mapping[str, Positions], message: Positions) -> Values:

@@ -11,16 +11,18 @@ import pyarrow as pa
 
 from connectors.hl7v2 import rules
 from connectors.hl7v2.chunk import Segments, Values
-from connectors.hl7v2.locate import Positions, code_name
+from connectors.hl7v2.locate import MENDED, STRAY, Positions, code_name
 from connectors.hl7v2.relate import Relations
 from connectors.kernels.distinct import Distinct, Told, spread
 from connectors.kernels.interning import codes_of_numbers
 
 CHARSET_ASSUMED: Final = "HL7_CHARSET_ASSUMED"
+LINE_STRAY: Final = "HL7_LINE_STRAY"
 NUMBER_INVALID: Final = "HL7_NUMBER_INVALID"
 PATIENT_ID_MISSING: Final = "HL7_PATIENT_ID_MISSING"
 PATIENT_ID_SEVERAL: Final = "HL7_PATIENT_ID_SEVERAL"
 PATIENT_SEVERAL: Final = "HL7_PATIENT_SEVERAL"
+SEGMENT_START: Final = "HL7_SEGMENT_START"
 TIME_INVALID: Final = "HL7_TIME_INVALID"
 
 
@@ -50,6 +52,13 @@ class Findings:
             within &= values.start[slot, rows] < segments.end[own]
             field_position = f"{source.partition('@')[0]}-{place.split('.')[0]}"
             self.add(code, field_position, own[within])
+
+    def of_lines(self, segments: Segments) -> None:
+        """Segments that begin as they should not, and those behind which lines stand that belong to none."""
+        for code, mark in ((SEGMENT_START, MENDED), (LINE_STRAY, STRAY)):
+            marked = np.flatnonzero(segments.marks & mark)
+            for name in np.unique(segments.name[marked]).tolist():
+                self.add(code, code_name(name), marked[segments.name[marked] == name])
 
     def columns(self, segments: Segments, relations: Relations, told: Told) -> tuple[Positions, dict[str, pa.Array]]:
         """The segment of each finding, in order, and the columns of hl7v2_findings but the common ones.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from connectors.kernels.words import BLOCK, below, equals, load, lowest, ones
+from connectors.kernels.words import BLOCK, below, byte_at, equals, load, lowest, ones
 
 _SIX_BYTES: Final = np.uint64((1 << 48) - 1)
 Bytes = npt.NDArray[np.uint8]
@@ -21,6 +21,9 @@ Places = npt.NDArray[np.int64]
 
 NAMES: Final = 26 * 36 * 36  # how many segment names there can be
 NO_NAME: Final = -1
+ANYWHERE: Final = (1 << 64) - 1  # all fields of a segment
+MENDED: Final = 1  # a segment begins behind other bytes, or with small letters
+STRAY: Final = 2  # behind a segment stand lines that belong to none
 SEPARATORS: Final = 6  # field, component, repetition, escape, subcomponent, truncation; 0 where a message has none
 
 
@@ -52,6 +55,35 @@ def _name_code(text: Bytes, at: int) -> Any:
     if first < 65 or first > 90 or second < 0 or third < 0:
         return NO_NAME
     return ((first - 65) * 36 + second) * 36 + third
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _small_name_code(at: int) -> Any:
+    """The number of the name at an address whose letters may be small ones, or NO_NAME."""
+    code = np.int64(0)
+    for k in range(3):
+        c = byte_at(at + k)
+        digit = _digit(c - 32 if 97 <= c <= 122 else c)
+        if digit < 0 or (k == 0 and digit < 10):
+            return NO_NAME
+        code = code * 36 + (digit - 10 if k == 0 else digit)
+    return code
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _behind_blanks(base: int, begin: int, end: int) -> Any:
+    """The first place of a line, or its end, that holds no blank, control byte or byte-order mark (in UTF-8)."""
+    at = begin
+    while at < end:
+        if byte_at(base + at) <= 32:
+            at += 1
+        elif end - at >= 3 and byte_at(base + at) == 0xEF and byte_at(base + at + 1) == 0xBB:
+            if byte_at(base + at + 2) != 0xBF:
+                break
+            at += 3
+        else:
+            break
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -90,13 +122,19 @@ def find_segments(
     segment_end: Positions,
     message: Positions,
     name: Positions,
+    marks: Positions,
+    text_fields: npt.NDArray[np.uint64],
 ) -> tuple[int, bool]:
     """The segments of all messages in order: [segment_start, segment_end) is the content, without the line's end.
 
-    A line that is no segment continues the one before it. Returns how many segments there are (those beyond the
-    capacity of the arrays are counted, not stored) and whether any line was a continuation.
+    A segment may begin behind blanks and control bytes and, one of those that tables are made of, with small letters,
+    where a field separator is behind its name. A line that is no segment goes on in the field before it where that may
+    hold text (text_fields, see lines.text_fields); elsewhere it belongs to no segment. marks: MENDED, STRAY or both.
+    Returns how many segments there are (those beyond the capacity of the arrays are counted, not stored) and whether
+    any line went on.
     """
     n, joined, one, base = 0, False, np.uint64(1), text.ctypes.data
+    counted, place, last, here = np.uint64(0), np.int64(0), np.int64(0), np.uint64(0)
     for m in range(starts.size):
         begin, end, field = starts[m], ends[m], text[starts[m] + 3]
         for block in range(begin, end + 1, BLOCK):
@@ -106,17 +144,33 @@ def find_segments(
             while bits:
                 at = block + lowest(bits)
                 bits &= bits - one
-                code = NO_NAME
+                code, first, mark = NO_NAME, begin, 0
                 if at - begin == 3 or (at - begin > 3 and text[np.uint64(begin + 3)] == field):
                     code = _name_code(text, begin)
+                if code == NO_NAME and at > begin:
+                    first, mark = _behind_blanks(base, begin, at), MENDED
+                    if at - first > 3 and text[first + 3] == field:
+                        code = _name_code(text, first)
+                        if code == NO_NAME:
+                            code = _small_name_code(base + first)
+                            if code != NO_NAME and text_fields[code] == np.uint64(ANYWHERE):
+                                code = NO_NAME
                 if code != NO_NAME:
                     if n < segment_start.size:
-                        segment_start[n], segment_end[n], message[n], name[n] = begin, at, m, code
+                        segment_start[n], segment_end[n], message[n], name[n] = first, at, m, code
+                        marks[n] = mark
                     n += 1
-                elif at > begin:
-                    joined = True
+                    counted, place, last, here = np.uint64(0), first + 3, at, text_fields[code]
+                elif at > first:
+                    while place < last:
+                        counted += np.uint64(text[place] == field)
+                        place += 1
+                    goes_on = here == np.uint64(ANYWHERE) or (counted < np.uint64(64) and here >> counted & one != 0)
+                    if goes_on:
+                        last, joined = at, True
                     if 0 < n <= segment_start.size:
-                        segment_end[n - 1] = at
+                        segment_end[n - 1] = last
+                        marks[n - 1] |= 0 if goes_on else STRAY
                 begin = at + 1
     return n, joined
 

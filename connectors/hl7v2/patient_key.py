@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -100,7 +100,7 @@ def find_identifiers(
     patient, field, repetition, start, end = _repetitions(segments, pids)
     segment = picked(pids, patient)
     message = picked(segments.message, segment)
-    spans = Segments(segments.text, start - 4, end, message, message, segments.separators, segments.joined)
+    spans = replace(segments, start=start - 4, end=end, message=message, name=message, marks=message)
     values = find_values(spans, layout, {"CX": np.arange(len(patient), dtype=np.int32)}, message)
     values.clear(range(len(layout.slots)))
     _licences(values, layout, field == LICENCE)

@@ -349,6 +349,7 @@ class _Reader:
         }
 
     def _finding_table(self) -> pa.Table:
+        self._findings.of_lines(self._segments)
         places, own = self._findings.columns(self._segments, self._relations, self._told)
         return self._assembled(FINDINGS, own, places)
 

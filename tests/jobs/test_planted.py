@@ -47,7 +47,7 @@ def planted_files(corpus: Path, folder: Path) -> tuple[Path, Planted]:
     planted = Planted(reference(corpus), houses())
     files = {f"{flavour}.hl7": planting.message(planted, flavour) for flavour in FLAVOURS}
     files["observations.hl7"] = planting.observations(planted)
-    for number, data in enumerate([*planting.headers(planted), *planting.odd(planted)]):
+    for number, data in enumerate([*planting.headers(planted), *planting.odd(planted), *planting.damaged(planted)]):
         files[f"{number}.hl7"] = data
     name = planted.value("token", "ZZZ", 1, 1)
     files[f"{name}-19470301.hl7"] = file_of("9")
