@@ -50,10 +50,11 @@ def read(path: str, options: StorageOptions | None = None) -> Iterator[list[RawO
     """The objects that the file at `path` (local or s3://) names, in its order, in pages.
 
     Text: a URI a line. CSV: with a header of NAMES (`uri`, or `bucket` and `key`, is needed; times in ISO 8601 or
-    microseconds since 1970), or an S3 Inventory file (no header; bucket, URL-encoded key, then what was chosen).
-    Parquet: columns of NAMES. Old versions and delete markers are passed over. What a line leaves out (size, etag), and
-    everything about local files, is looked up; an object that is not there is given with size 0, so that it shows as
-    deferred. Raises ConfigError INVENTORY_INVALID with the line, TransientError, AccessError.
+    microseconds since 1970), or an S3 Inventory file (no header; bucket, URL-encoded key, then what was chosen). A
+    first line of NAMES alone, or with one of them behind the second, is a header: S3 Inventory has no such values.
+    Parquet: columns of NAMES. Old versions and delete markers are passed over. What a line leaves out (size, etag),
+    and everything about local files, is looked up; an object that is not there is given with size 0, so that it shows
+    as deferred. Raises ConfigError INVENTORY_INVALID with the line, TransientError, AccessError.
     """
     roots = Roots(options)
     store, key = roots.locate(path)
@@ -88,6 +89,8 @@ def _text_rows(blocks: Iterator[bytes], path: str) -> Iterator[Row]:
             yield from _csv_rows(lines, names)
         elif _is_uri(head) or len(fields) < 2:
             yield from ({"uri": stripped} for line in lines if (stripped := line.rstrip("\r\n")))
+        elif all(names) or any(names[2:]):
+            raise ConfigError("INVENTORY_INVALID", f"the header of {path} names neither uri nor bucket and key")
         else:
             yield from _encoded(_csv_rows(lines, _inventory_names(fields)))
     except (UnicodeDecodeError, csv.Error):

@@ -132,3 +132,25 @@ def test_what_is_no_inventory_is_told(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         list(read(str(tmp_path / "inventory")))
     assert caught.value.code == "INVENTORY_INVALID"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["key,size", "\ufeffKey, Size", '"key","size","etag"', "bucket,size,etag", "size,e_tag", "key,bytes,etag"],
+)
+def test_a_header_that_names_neither_uri_nor_bucket_and_key_is_told_and_no_bucket_is_asked(
+    tmp_path: Path, header: str
+) -> None:
+    (tmp_path / "inventory").write_text(f"{header}\nd0/f1.hl7,92,0cc175b9c0f1b6a831c399e269772661\n")
+    with pytest.raises(ConfigError) as caught:
+        list(read(str(tmp_path / "inventory")))
+    assert (caught.value.code, str(caught.value)) == (
+        "INVENTORY_INVALID",
+        f"INVENTORY_INVALID: the header of {tmp_path}/inventory names neither uri nor bucket and key",
+    )
+
+
+def test_a_bucket_and_an_object_that_are_called_like_columns_make_no_header_of_an_s3_inventory(tmp_path: Path) -> None:
+    (tmp_path / "inventory").write_text('"key","size","92","900150983cd24fb0d6963f7d28e17f72"\n')
+    found = [o for page in read(str(tmp_path / "inventory")) for o in page]
+    assert found == [RawObject("s3://key/size", 92, 0, '"900150983cd24fb0d6963f7d28e17f72"')]
