@@ -74,7 +74,8 @@ class Owners(NamedTuple):
     """For each of k segments, int32[k] each, NONE where there is none.
 
     patient: the PID row it belongs to; before the first PID of a message that first one. order: row of hl7v2_orders.
-    request: the OBR segment. specimen: the SPM segment. parent: the segment before it that is no note (for notes).
+    request: the OBR segment. specimen: the SPM segment, see _find_owners. parent: the segment before it that is no note
+    (for notes).
     """
 
     patient: Positions
@@ -246,12 +247,19 @@ def _relate(
 
 @njit(cache=True, nogil=True)
 def _find_owners(message: Positions, kind: Kinds, row: Positions, out: npt.NDArray[np.int32]) -> None:
-    """out: the arrays of Owners."""
+    """out: the arrays of Owners.
+
+    outer: which comes first in a message: _SPM, or _OBR for ORC, too. Where it is an SPM, as in OUL_R22, OUL_R23 and
+    OML_O33, specimens have requests: one goes on until the next, which ends its requests, too. Elsewhere, as in
+    ORU_R01, OML_O21 and OUL_R24, requests have specimens: one ends at the next ORC or OBR. Each ends with its patient.
+    """
     patient, order, request, specimen, parent = out
     begin, now_patient, now_order, now_request, now_specimen, before = 0, NONE, NONE, NONE, NONE, NONE
+    outer = NONE
     for s in range(message.size):
         if s == 0 or message[s] != message[s - 1]:
             begin, now_patient, now_order, now_request, now_specimen, before = s, NONE, NONE, NONE, NONE, NONE
+            outer = NONE
         k = kind[s]
         if k == _PID:
             if now_patient == NONE:
@@ -259,10 +267,13 @@ def _find_owners(message: Positions, kind: Kinds, row: Positions, out: npt.NDArr
                     patient[np.uint64(before_it)] = row[s]
             now_patient, now_order, now_request, now_specimen = row[s], NONE, NONE, NONE
         elif k in (_ORC, _OBR):
-            now_order, now_specimen = row[s], NONE
-            now_request = s if k == _OBR else NONE
+            now_order, now_request = row[s], s if k == _OBR else NONE
+            if outer != _SPM:
+                outer, now_specimen = _OBR, NONE
         elif k == _SPM:
-            now_specimen = s
+            outer, now_specimen = _SPM if outer == NONE else outer, s
+            if outer == _SPM:
+                now_order, now_request = NONE, NONE
         patient[s], order[s], request[s], specimen[s] = now_patient, now_order, now_request, now_specimen
         parent[s] = before
         if k != _NTE:

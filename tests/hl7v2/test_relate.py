@@ -63,13 +63,17 @@ def owners_twin(messages: list[list[str]], row: list[int]) -> list[tuple[int, in
 
             patient, order, request, specimen = last("PID"), last("ORC", "OBR"), last("OBR"), last("SPM")
             first = names.index("PID") if "PID" in names else NONE
+            outer = next((name for name in names if name in ("SPM", "ORC", "OBR")), "")
+            before_order, before_specimen = patient, max(patient, order)
+            if outer == "SPM":
+                before_order, before_specimen = max(patient, specimen), patient
             parent = max((at for at in range(place) if names[at] != "NTE"), default=NONE)
             found.append(
                 (
                     row[named(patient if patient >= 0 else first)] if first >= 0 else NONE,
-                    row[named(order)] if order > patient else NONE,
-                    named(request) if request > max(patient, last("ORC")) else NONE,
-                    named(specimen) if specimen > max(patient, order) else NONE,
+                    row[named(order)] if order > before_order else NONE,
+                    named(request) if request > max(before_order, last("ORC")) else NONE,
+                    named(specimen) if specimen > before_specimen else NONE,
                     named(parent),
                 )
             )
