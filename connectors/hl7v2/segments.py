@@ -21,7 +21,7 @@ Offsets = npt.NDArray[np.int64]
 
 
 def segment_columns(frame: Frame, joined: Segments, index: Positions, told: Told) -> dict[str, pa.Array]:
-    """sequence, name, fields, raw and terminator of every segment of a frame.
+    """sequence (and segment_index, as in every table), name, fields, raw and terminator of every segment of a frame.
 
     The content of a segment ends before the line's end; its terminator is everything up to the next segment of the
     message, so that raw and terminator of a message's rows, end to end, are the message's bytes. told: gets to know of
@@ -37,8 +37,10 @@ def segment_columns(frame: Frame, joined: Segments, index: Positions, told: Told
     )
     texts = strings(segments.text, start, length, empty_is_null=False)
     begin, end, following = _raw_spans(frame, segments)
+    place = pa.array(index)
     return {
-        "sequence": pa.array(index),
+        "sequence": place,
+        "segment_index": place,
         "name": told.column(segment_names(segments.name)),
         "fields": pa.ListArray.from_arrays(pa.array(counts), texts),
         "raw": binaries(frame.raw, begin, end - begin),

@@ -1,7 +1,7 @@
-"""Which specimen and request observations belong to."""
+"""Where rows stand in their message, and which specimen and request observations belong to."""
 
 import pytest
-from reading import message, rows
+from reading import message, read, rows
 
 SPECIMEN = ("set_id", "order_set_id", "specimen_index", "specimen_id", "specimen_type")
 
@@ -55,3 +55,31 @@ def test_a_specimen_behind_a_request_ends_with_the_next_request_or_order_and_any
         (2, None),
         (3, "S2"),
     ]
+
+
+def test_every_row_of_every_table_tells_the_place_of_its_first_segment_in_its_message() -> None:
+    first = (
+        "PID|1||77^^^GEN^MR~78^^^GEN^PI",
+        "PV1|1|I",
+        "ORC|RE",
+        "OBR|1",
+        "NTE|1||goes\non",
+        "OBX|1|TX|1||x",
+        "OBX|2|NM|1||y",
+    )
+    second = ("PID|1||79^^^GEN^MR", "NK1|1", "AL1|1", "DG1|1", "RXE|1", "RXR|PO", "ZZZ|1")
+    tables = read(message(*first) + message(*second))
+    assert {name[6:]: t["segment_index"].to_pylist() for name, t in tables.items() if name != "hl7v2_messages"} == {
+        "patients": [1, 1],
+        "identifiers": [1, 1, 1],
+        "visits": [2],
+        "orders": [3],
+        "observations": [6, 7],
+        "pharmacy": [5],
+        "diagnoses": [4],
+        "allergies": [3],
+        "contacts": [2],
+        "notes": [5, 6],
+        "segments": [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7],
+        "findings": [7],
+    }
