@@ -1,6 +1,8 @@
 """Batch envelopes: FHS, BHS, BTS and FTS lines in order, and whether the counts that trailers declare are true.
 
-HL7 2.9, chapter 2, 2.10.3: BTS-1 is the number of messages in its batch, FTS-1 the number of batches in its file.
+HL7 2.9, chapter 2, 2.10.3: BTS-1 is the number of messages in its batch, FTS-1 the number of batches in its file. It
+knows no batch in a batch and no file in a file; where they are sent so, a count may be of what stands directly in what
+its trailer ends, or of all that stands in it.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from connectors.hl7v2.boundaries import BHS, BTS, FHS, FTS, KINDS, MSH
+from connectors.hl7v2.boundaries import BHS, BTS, FHS, KINDS, MSH
 
 Offsets = npt.NDArray[np.int64]
 
@@ -26,40 +28,60 @@ DISAGREEMENTS: Final = pa.schema(
         pa.field("code", pa.string(), metadata={"description": "HL7_BATCH_COUNT or HL7_FILE_COUNT"}),
         pa.field("position", pa.string(), metadata={"description": "BTS-1 or FTS-1"}),
         pa.field("declared", pa.int64()),
-        pa.field("found", pa.int64()),
+        pa.field("found", pa.int64(), metadata={"description": "all that stand in the batch or file"}),
     ]
 )
-"""Trailers whose count is not what stands before them."""
+"""Trailers whose count is neither what stands directly in their batch or file nor all that stands in it."""
 
 
 @njit(cache=True, nogil=True)
-def _tally(objects: npt.NDArray[np.int32], kinds: npt.NDArray[np.int8], counts: Offsets, found: Offsets) -> None:
-    """found[i] = messages of the batch that BTS row i ends, or batches of the file that FTS row i ends, else -1.
+def _tally(
+    objects: npt.NDArray[np.int32], kinds: npt.NDArray[np.int8], counts: Offsets, own: Offsets, everything: Offsets
+) -> None:
+    """own[i], everything[i]: messages directly in the batch that BTS row i ends, and all in it; batches directly in the
+    file that FTS row i ends, and all in it; else -1.
 
-    Messages that stand in a file outside of any batch count as one batch if it has no other.
+    A trailer ends the innermost header that is open; BTS does not look beyond FHS. A BTS without one ends a batch of
+    what stands since the line before, an FTS without one a file of what stands since the file before. Messages that
+    stand in a file outside of any batch count as one batch if it has no other.
     """
-    messages = batches = loose = 0
-    open_batch = False
+    opened = np.empty((kinds.size + 1, 5), np.int64)  # kind, messages and batches directly in it, both before it
+    top = since = messages = batches = 0
     for i in range(kinds.size):
         kind = kinds[i]
-        if i == 0 or objects[i] != objects[i - 1] or kind == FHS:
-            messages = batches = loose = 0
-            open_batch = False
-        found[i] = -1
+        own[i] = everything[i] = -1
+        if i == 0 or objects[i] != objects[i - 1]:
+            top = since = 0
+            _open(opened, top, FHS, messages, batches)
         if kind == MSH:
-            messages += counts[i]
-            loose += 0 if open_batch else counts[i]
-        elif kind == BHS:
-            batches, messages, open_batch = batches + 1, 0, True
+            since, messages, opened[top, 1] = since + counts[i], messages + counts[i], opened[top, 1] + counts[i]
+            continue
+        if kind == BHS or (kind == BTS and opened[top, 0] == FHS):
+            batches, opened[top, 2] = batches + 1, opened[top, 2] + 1
+        if kind in (BHS, FHS):
+            top += 1
+            _open(opened, top, kind, messages, batches)
+        elif kind == BTS and opened[top, 0] == FHS:
+            own[i] = everything[i] = since
+            opened[top, 1] -= since
         elif kind == BTS:
-            found[i] = messages
-            if not open_batch:
-                batches, loose = batches + 1, loose - messages
-            messages, open_batch = 0, False
-        elif kind == FTS:
-            found[i] = max(batches, 1 if loose > 0 else 0)
-            messages = batches = loose = 0
-            open_batch = False
+            own[i], everything[i] = opened[top, 1], messages - opened[top, 3]
+            top -= 1
+        else:
+            while opened[top, 0] == BHS:
+                top -= 1
+            loose = 1 if opened[top, 1] > 0 else 0
+            own[i], everything[i] = max(opened[top, 2], loose), max(batches - opened[top, 4], loose)
+            batches, top = opened[top, 4] + everything[i], max(top - 1, 0)
+            if top == 0:
+                _open(opened, top, FHS, messages, batches)
+        since = 0
+
+
+@njit(cache=True, nogil=True)
+def _open(opened: Offsets, at: int, kind: int, messages: int, batches: int) -> None:
+    """opened[at]: a batch or file in which nothing stands yet, behind so many messages and batches."""
+    opened[at, 0], opened[at, 1], opened[at, 2], opened[at, 3], opened[at, 4] = kind, 0, 0, messages, batches
 
 
 def disagreements(envelopes: pa.Table) -> pa.Table:
@@ -76,9 +98,9 @@ def disagreements(envelopes: pa.Table) -> pa.Table:
     kinds = pc.index_in(rows["kind"].combine_chunks(), pa.array(KINDS)).to_numpy(zero_copy_only=False).astype(np.int8)
     counts = pc.fill_null(rows["count"], 0).to_numpy().astype(np.int64)
     declared = pc.fill_null(rows["declared"], -1).to_numpy().astype(np.int64)
-    found = np.empty(len(rows), np.int64)
-    _tally(objects.indices.to_numpy(zero_copy_only=False).astype(np.int32), kinds, counts, found)
-    wrong = np.flatnonzero((found >= 0) & (declared >= 0) & (found != declared))
+    own, found = np.empty((2, len(rows)), np.int64)
+    _tally(objects.indices.to_numpy(zero_copy_only=False).astype(np.int32), kinds, counts, own, found)
+    wrong = np.flatnonzero((found >= 0) & (declared >= 0) & (own != declared) & (found != declared))
     batch = kinds[wrong] == BTS
     chosen = rows.take(pa.array(wrong))
     return pa.table(

@@ -71,6 +71,83 @@ def test_counts_that_do_not_agree_are_named_with_what_was_found(letters, declare
     assert wrong(rows_of(batch_file(letters, declared))) == found
 
 
+@pytest.mark.parametrize(
+    ("letters", "declared"),
+    [
+        ("FBBMMbbf", (2, 2, 1)),
+        ("FBBMMbbf", (2, 0, 2)),
+        ("FBMBMMbbf", (2, 1, 1)),
+        ("FBMBMMbbf", (2, 3, 2)),
+        ("FBMBMMbMbf", (2, 2, 1)),
+        ("FBMBMMbMbf", (2, 4, 2)),
+        ("BBMbBMMbb", (1, 2, 3)),
+        ("FBBBMbbbBMbf", (1, 1, 1, 1, 2)),
+        ("FBBBMbbbBMbf", (1, 0, 0, 1, 4)),
+        ("FBMbFBMMbfBMbf", (1, 2, 1, 1, 2)),
+        ("FBMbFBMMbfBMbf", (1, 2, 1, 1, 3)),
+        ("FFMff", (1, 1)),
+        ("FFMff", (1, 0)),
+        ("BFBMbfb", (1, 1, 1)),
+        ("BFBMbfMb", (1, 1, 1)),
+        ("BMFMBMbfb", (1, 1, 3)),
+    ],
+)
+def test_a_trailer_ends_the_innermost_open_header_and_counts_what_stands_in_it_directly_or_all_of_it(letters, declared):
+    assert wrong(rows_of(batch_file(letters, declared))) == []
+
+
+@pytest.mark.parametrize(
+    ("letters", "declared", "found"),
+    [
+        ("FBMBMMbbf", (3, 1, 1), [("HL7_BATCH_COUNT", "BTS-1", 3, 2)]),
+        ("FBMBMMbbf", (2, 2, 1), [("HL7_BATCH_COUNT", "BTS-1", 2, 3)]),
+        ("FBMBMMbbf", (2, 1, 3), [("HL7_FILE_COUNT", "FTS-1", 3, 2)]),
+        ("FBBMMbbf", (2, 1, 0), [("HL7_BATCH_COUNT", "BTS-1", 1, 2), ("HL7_FILE_COUNT", "FTS-1", 0, 2)]),
+        ("FBMbFBMMbfBMbf", (1, 2, 2, 1, 1), [("HL7_FILE_COUNT", "FTS-1", 2, 1), ("HL7_FILE_COUNT", "FTS-1", 1, 3)]),
+    ],
+)
+def test_a_count_that_is_neither_of_the_two_is_named_with_all_that_was_found(letters, declared, found):
+    assert wrong(rows_of(batch_file(letters, declared))) == found
+
+
+@pytest.mark.parametrize(
+    ("letters", "declared", "found"),
+    [
+        ("BMbMMb", (1, 1), [("HL7_BATCH_COUNT", "BTS-1", 1, 2)]),
+        ("FBMbfMbf", (1, 1, 2, 0), [("HL7_BATCH_COUNT", "BTS-1", 2, 1), ("HL7_FILE_COUNT", "FTS-1", 0, 1)]),
+        ("FBMFMbf", (0, 0), [("HL7_BATCH_COUNT", "BTS-1", 0, 1), ("HL7_FILE_COUNT", "FTS-1", 0, 1)]),
+        ("FBMbff", (1, 1, 1), [("HL7_FILE_COUNT", "FTS-1", 1, 0)]),
+    ],
+)
+def test_a_trailer_without_a_header_counts_what_stands_since_the_last_line_or_file(letters, declared, found):
+    assert wrong(rows_of(batch_file(letters, declared))) == found
+
+
+@st.composite
+def batches(draw, depth=3):
+    """A batch: (its letters, messages in it, batches in it and itself, of each trailer in it what it may declare)."""
+    letters, own, everything, inner, trailers = "B", 0, 0, 1, []
+    for _ in range(draw(st.integers(0, 3))):
+        if depth and draw(st.booleans()):
+            more, messages, number, its_trailers = draw(batches(depth - 1))
+            letters, everything, inner = letters + more, everything + messages, inner + number
+            trailers += its_trailers
+        else:
+            letters, own, everything = letters + "M", own + 1, everything + 1
+    return letters + "b", everything, inner, [*trailers, {own, everything}]
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.lists(batches(), max_size=3), st.data())
+def test_of_batches_in_batches_exactly_the_counts_that_are_true_pass(made, draw):
+    letters = "F" + "".join(each for each, _, _, _ in made) + "f"
+    allowed = [counts for *_, trailers in made for counts in trailers]
+    allowed.append({len(made), sum(number for _, _, number, _ in made)})
+    declared = [draw.draw(st.integers(0, 6)) for _ in allowed]
+    expected = [(count, max(may)) for count, may in zip(declared, allowed, strict=True) if count not in may]
+    assert [row[2:] for row in wrong(rows_of(batch_file(letters, declared)))] == expected
+
+
 def test_a_disagreement_says_where_the_trailer_stands_and_in_which_piece():
     data = batch_file("FBMMb", (3,))
     found = envelopes.disagreements(rows_of(data, cuts=[len(data) - 4])).to_pylist()
@@ -106,7 +183,7 @@ def test_a_whole_object_without_envelope_lines_has_no_rows():
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)
-@given(st.text("FBMbf", min_size=1, max_size=12), st.lists(st.integers(0, 4), max_size=6), st.data())
+@given(st.text("FBMbf", min_size=1, max_size=14), st.lists(st.integers(0, 4), max_size=8), st.data())
 def test_the_pieces_of_a_split_object_tell_what_the_whole_tells(letters, declared, draw):
     data = batch_file(letters, declared)
     cuts = draw.draw(st.sets(st.integers(1, len(data) - 1), max_size=4))
