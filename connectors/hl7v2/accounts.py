@@ -31,6 +31,7 @@ _CODES: Final = (
     ("HL7_UNDECODABLE", "MSH-18"),
     ("HL7_TEXT_BEFORE_MESSAGE", ""),
     ("HL7_TEXT_AFTER_ENVELOPE", ""),
+    ("HL7_TEXT_AFTER_MESSAGE", ""),
     ("HL7_TEXT_CUT", ""),
     ("HL7_EMPTY", ""),
     ("HL7_JSON", ""),
@@ -148,8 +149,9 @@ def _reject_texts(rejects: _Rejects, chunk: Chunk) -> None:
         return
     entry = items.entry_of[found]
     starts, ends = items.text_starts[found] * chunk.scale, items.text_ends[found] * chunk.scale
-    before, after = _INDEX["HL7_TEXT_BEFORE_MESSAGE"], _INDEX["HL7_TEXT_AFTER_ENVELOPE"]
-    code = np.where(items.kinds[found] == TEXT, before, after)
+    codes = np.full(len(KINDS), _INDEX["HL7_TEXT_AFTER_ENVELOPE"])
+    codes[TEXT], codes[MSH] = _INDEX["HL7_TEXT_BEFORE_MESSAGE"], _INDEX["HL7_TEXT_AFTER_MESSAGE"]
+    code = codes[items.kinds[found]]
     digest = digests.sha256_spans(chunk.raw, starts, ends)
     rejects.add(entry, code, np.zeros(len(found), np.int64), starts + chunk.shift[entry], ends - starts, digest)
 

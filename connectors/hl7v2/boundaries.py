@@ -6,7 +6,8 @@ envelope line at "FHS", "BHS", "BTS" or "FTS" (HL7 2.9, chapter 2, 2.10.3), wher
 - the bytes behind can be separators (neither letter, digit nor space, nor one of those six bytes): "|", or two such
   bytes, or, for a trailer, one such byte before a digit, before itself, or at the end of the line. A trailer without
   fields is one too. So a line of free text such as "MSH: 5.1 pg/ml" or "BTS notified" starts nothing.
-An item runs from its start to the next start.
+An item runs from its start to the next start. In it a message ends at its first end block, if there is one: FS at the
+start of a line or before CR, as MLLP has it.
 """
 # mypy: disallow-untyped-decorators=False
 
@@ -38,6 +39,7 @@ LOOK_AHEAD: Final = 5
 
 CHARSET_FIELD: Final = 18  # of MSH
 
+_FS: Final = 28
 _USUAL: Final = 8  # from the start of a message to the end of an MSH-2 of four separators
 _FOUR_BYTES, _SIX_BYTES = np.uint64((1 << 32) - 1), np.uint64((1 << 48) - 1)
 _PLAIN: Final = np.uint64(int.from_bytes(b"MSH|", "little"))  # as nearly all messages start
@@ -140,14 +142,15 @@ def find_items(
     starts: Offsets,
     kinds: npt.NDArray[np.int8],
     run_of: npt.NDArray[np.int32],
-) -> int:
+    blocks: Offsets,
+) -> tuple[int, int]:
     """Starts, kinds and runs of all items; run r is buf[run_starts[r]:run_starts[r + 1]], and its first byte begins a
-    line. A run at the start of an object that begins with none of the names begins with a TEXT item. LANES bytes behind
-    the last run are readable.
+    line. A run at the start of an object that begins with none of the names begins with a TEXT item. blocks: where end
+    blocks stand. LANES bytes behind the last run are readable.
 
-    Returns how many items there are; those beyond the capacity of the arrays are counted, not stored.
+    Returns how many items and end blocks there are; those beyond the capacity of the arrays are counted, not stored.
     """
-    n, base, one = 0, np.int64(buf.ctypes.data), np.uint64(1)
+    n, found, base, one = 0, 0, np.int64(buf.ctypes.data), np.uint64(1)
     for r in range(run_starts.size - 1):
         low, high = run_starts[r], run_starts[r + 1]
         if at_object_start[r] and low < high and kind_at(buf, low, low, high, low) == NONE:
@@ -169,7 +172,25 @@ def find_items(
                     if n < starts.size:
                         starts[n], kinds[n], run_of[n] = at, kind, r
                     n += 1
-    return n
+            mask = equals(base + block, _FS)
+            while mask:
+                at = block + lowest(mask)
+                mask &= mask - one
+                if at < high and _is_end_block(base, at, low, high):
+                    if found < blocks.size:
+                        blocks[found] = at
+                    found += 1
+    return n, found
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_end_block(base: int, at: int, low: int, high: int) -> Any:
+    """Whether the FS at place `at` of the run [low, high) of the buffer at an address is before CR, or behind CR or
+    LF."""
+    if at + 1 < high and byte_at(base + at + 1) == 13:
+        return True
+    before = byte_at(base + at - 1) if at > low else 0
+    return before == 13 or before == 10
 
 
 @njit(cache=True, nogil=True)
@@ -238,6 +259,8 @@ def measure_items(
     run_of: npt.NDArray[np.int32],
     starts: Offsets,
     kinds: npt.NDArray[np.int8],
+    blocks: Offsets,
+    longest: int,
     limits: Offsets,
     ends: Offsets,
     text_starts: Offsets,
@@ -245,16 +268,22 @@ def measure_items(
 ) -> None:
     """limits[i]: where item i ends, which is where the next one of its run starts or the run ends. ends[i]: the end of
     the message's content or of the envelope line (its start for TEXT), and [text_starts[i], text_ends[i]), what follows
-    it that is neither record nor envelope."""
-    base = buf.ctypes.data
+    it that is neither record nor envelope. blocks: where end blocks stand, as of find_items; an item of a message over
+    the longest is not divided."""
+    base, b = buf.ctypes.data, 0
     for i in range(starts.size):
         followed = i + 1 < starts.size and run_of[i + 1] == run_of[i]
         limits[i] = starts[i + 1] if followed else run_starts[run_of[i] + 1]
+        while b < blocks.size and blocks[b] < starts[i]:
+            b += 1
         if kinds[i] == MSH:
             ends[i] = _content_end(base, starts[i], limits[i])
             text_starts[i] = text_ends[i] = ends[i]
-            continue
-        ends[i] = starts[i] if kinds[i] == TEXT else line_end(buf, starts[i], limits[i])
+            if b >= blocks.size or blocks[b] >= ends[i] or limits[i] - starts[i] > longest:
+                continue
+            ends[i] = _content_end(base, starts[i], blocks[b])
+        else:
+            ends[i] = starts[i] if kinds[i] == TEXT else line_end(buf, starts[i], limits[i])
         text_starts[i] = text_start(buf, ends[i], limits[i])
         text_ends[i] = text_end(buf, text_starts[i], limits[i])
 

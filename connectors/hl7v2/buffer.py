@@ -94,8 +94,9 @@ class Chunk:
     entry_of: npt.NDArray[np.int32]
 
 
-def lay_out(held: Sequence[Entry]) -> Chunk:
-    """Join what is held, and find the items in it. What is alone need not be, if it lies in a room."""
+def lay_out(held: Sequence[Entry], max_record_bytes: int) -> Chunk:
+    """Join what is held, and find the items in it. What is alone need not be, if it lies in a room. Items of messages
+    over max_record_bytes are one span with what follows their end block."""
     entries = _entries(held)
     size, first = int(entries.bounds[-1]), held[0]
     room = _joined(held) if len(held) > 1 or isinstance(first, Skipped) or first.room is None else first.room
@@ -103,7 +104,7 @@ def lay_out(held: Sequence[Entry]) -> Chunk:
     byte_order = first.byte_order if isinstance(first, Run) else ""
     scale = 2 if byte_order else 1
     buf = _narrow(room, size, byte_order) if byte_order else raw
-    items = _find_items(buf, entries.bounds // scale, entries.begins)
+    items = _find_items(buf, entries.bounds // scale, entries.begins, max_record_bytes // scale)
     messages = chosen(items.kinds == MSH)
     return Chunk(
         entries=entries,
@@ -179,16 +180,19 @@ def _narrow(room: Bytes, size: int, byte_order: str) -> Bytes:
     return narrow
 
 
-def _find_items(buf: Bytes, bounds: Offsets, at_object_start: npt.NDArray[np.bool_]) -> Items:
+def _find_items(buf: Bytes, bounds: Offsets, at_object_start: npt.NDArray[np.bool_], longest: int) -> Items:
     capacity = int(bounds[-1]) // 64 + 2 * len(at_object_start) + 16
     while True:
-        starts = np.empty(capacity, np.int64)
+        starts, blocks = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
         kinds, entry_of = np.empty(capacity, np.int8), np.empty(capacity, np.int32)
-        n = int(boundaries.find_items(buf, bounds, at_object_start, starts, kinds, entry_of))
-        if n <= capacity:
+        n, found = boundaries.find_items(buf, bounds, at_object_start, starts, kinds, entry_of, blocks)
+        if max(n, found) <= capacity:
             break
-        capacity = n
+        capacity = max(n, found)
+    blocks = blocks[:found]
     starts, kinds, entry_of = starts[:n], kinds[:n], entry_of[:n]
     limits, ends, text_starts, text_ends = (np.empty(n, np.int64) for _ in range(4))
-    boundaries.measure_items(buf, bounds, entry_of, starts, kinds, limits, ends, text_starts, text_ends)
+    boundaries.measure_items(
+        buf, bounds, entry_of, starts, kinds, blocks, longest, limits, ends, text_starts, text_ends
+    )
     return Items(starts, limits, ends, text_starts, text_ends, kinds, entry_of)

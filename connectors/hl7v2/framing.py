@@ -93,7 +93,7 @@ def _entries(each: Piece | Stretch, held: int, chunk_bytes: int, max_record_byte
 
 def _framed(held: list[Entry], books: Books, options: ReadOptions) -> Framed:
     """One chunk: either runs of ASCII-compatible objects, or one object in UTF-16."""
-    chunk = lay_out(held)
+    chunk = lay_out(held, options.max_record_bytes)
     status, charset = _read_headers(chunk)
     lengths = (chunk.items.limits[chunk.messages] - chunk.starts) * chunk.scale
     status[lengths > options.max_record_bytes] = TOO_LONG

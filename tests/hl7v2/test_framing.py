@@ -26,7 +26,7 @@ TWICE = b"MSH|^^\\&|A|B\rPID|1"
 ODDITIES = (
     b"\xef\xbb\xbf \r\nprose before\n\x0bFHS|^~\\&|x\rBHS|^~\\&\r"
     + ADT
-    + b"\r\r\n\x1c\r\x0b"
+    + b"\r\r\n\x1c\r\n--- sent ---\n\x0b"
     + ORU
     + b"\n\x00\xef\xbb\xbf"
     b"BTS|2\rafter the trailer\r" + SHORT + b"\rBHS\xff^\r" + TWICE + b"\rFTS|1\r\x1a\n" + ADT + b"\r\nMSHX|no\nMSH"
@@ -101,6 +101,7 @@ def test_all_oddities_of_one_file_are_told_apart():
     assert [raw for _, _, raw, _ in messages] == [ADT, ORU, ADT + b"\r\nMSHX|no\nMSH"]
     assert [(row["code"], row["_length"]) for row in rejects] == [
         ("HL7_TEXT_BEFORE_MESSAGE", 12),
+        ("HL7_TEXT_AFTER_MESSAGE", 12),
         ("HL7_TEXT_AFTER_ENVELOPE", 17),
         ("HL7_MSH_SHORT", len(SHORT)),
         ("HL7_SEPARATORS", len(TWICE)),
@@ -164,7 +165,7 @@ def test_records_over_the_limit_are_rejected_alike_in_any_range_and_chunk(longes
 
 FRAGMENTS = [
     *(ADT, ORU, SHORT, TWICE, b"text", b"\xe4", b"{", b"<x>"),
-    *(b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\0", b"\x1a", b"\xef\xbb\xbf", b"\xef\xbb", b" ", b"\t"),
+    *(b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\x1c", b"\0", b"\x1a", b"\xef\xbb\xbf", b"\xef\xbb", b" ", b"\t"),
     *(b"FHS|^~\\&", b"BHS", b"BTS|2|", b"BTS", b"FTS|1", b"FTS||"),
     *(b"MSH", b"MSH|", b"MSH ", b"MSHA", b"MSH\xff^", b"MSH: 5", b"BTS$4", b"FTS$$", b"BTS: 4", b"FHS:a"),
     b"\rMSH|^~\\&|" + b"|" * 14 + b"8859/1|\rNTE|1||\xe4",
@@ -180,13 +181,17 @@ START = re.compile(
 )
 
 
+END_BLOCK = re.compile(rb"(?<=[\r\n])\x1c|\x1c(?=\r)")
+
+
 def message_starts(data):
     """(offset, bytes) of every message start, the slow and obvious way."""
     found = list(START.finditer(data))
     ends = [match.start() for match in found[1:]] + [len(data)] * bool(found)
     for match, end in zip(found, ends, strict=True):
         if match.group("message"):
-            content = re.sub(rb"(?:[\r\n\x0b\x1c\0\x1a]|\xef\xbb\xbf)+\Z", b"", data[match.start() : end])
+            content = END_BLOCK.split(data[match.start() : end])[0]
+            content = re.sub(rb"(?:[\r\n\x0b\x1c\0\x1a]|\xef\xbb\xbf)+\Z", b"", content)
             yield match.start(), content
 
 

@@ -16,7 +16,7 @@ CANARIES = ["ZQNAME", "ZQGIVEN", "ZQSTREET", "ZQ77", "ZQJSON", "ZQXML", "ZQTEXT"
 
 HEADER = b"MSH|^~\\&|LAB|GEN|LAKE|DATA|20240102||ORU^R01|x|P|2.5"
 BROKEN = HEADER + b"||||||KLINGON\rPID|1||ZQBROKEN"
-TEXT_CODES = ("HL7_TEXT_BEFORE_MESSAGE", "HL7_TEXT_AFTER_ENVELOPE")
+TEXT_CODES = ("HL7_TEXT_BEFORE_MESSAGE", "HL7_TEXT_AFTER_MESSAGE", "HL7_TEXT_AFTER_ENVELOPE")
 """Spans that count as bytes and as no record."""
 READABLE_HEADER = len(b"MSH|^~\\&|")
 """From here on a header that is cut has an MSH-2 that ends, and so separators."""
@@ -144,6 +144,11 @@ def _encoded() -> dict[str, Expected]:
         "encoded/half a character.hl7": written(little[:-1], 2),
         "encoded/marked.hl7": written(b"\xef\xbb\xbf" + good("1"), 1),
         "encoded/framed.hl7": written(b"\x0b" + good("1") + b"\x1c\r\x0b" + good("2") + b"\x1c\r\x1a", 2),
+        "encoded/logged.hl7": written(
+            b"\x0b" + good("1") + b"\x1c\rZQTEXT sent\n\x0b" + good("2") + b"\x1c\r",
+            2,
+            ("HL7_TEXT_AFTER_MESSAGE", len(good("1")) + 3, len(b"ZQTEXT sent")),
+        ),
         "encoded/between nul.hl7": written(b"\0\0" + good("1") + b"\0\0" + good("2") + b"\0", 2),
         "encoded/within nul.hl7": written(good("1").replace(b"ZQNAME", b"ZQN\0AME\0"), 1),
         "encoded/windows.hl7": written(good("1").replace(b"ZQNAME", b"ZQNAM\xc9\x80"), 1),
