@@ -11,7 +11,7 @@ from connectors.hl7v2.relate import KINDS
 
 HEADER = b"MSH|^~\\&|LAB|GEN|R|F|20240102153000||ADT^A01|C1|P|2.5.1\r"
 PATIENT = b"PID|1||777^^^AUTH^MR||Smithson^Johnny||19500102|M\r"
-BEFORE = (b"\0", b"\0" * 80, b"\x0b", b"\x1c", b"\x1a", b"\x0c", b" ", b"   ", b"\t", b"\xef\xbb\xbf", b"\x1c\r\x0b")
+BEFORE = (b"\0", b"\0" * 80, b"\x0b", b"\x1a", b"\x0c", b" ", b"   ", b"\t", b"\xef\xbb\xbf")
 
 
 def findings(data: bytes) -> list[tuple[str, str, int]]:
