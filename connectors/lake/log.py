@@ -10,9 +10,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.errors import LakeError, TransientError
+from connectors.errors import ConfigError, LakeError, TransientError
 from connectors.lake.canonical import Json
-from connectors.lake.layout import RUNS, entry_key, entry_number, key_of
+from connectors.lake.layout import FORMAT, RUNS, entry_key, entry_number, key_of
 from connectors.lake.signing import sign
 from connectors.storage import Store
 
@@ -103,7 +103,8 @@ class RunLog:
         return (self._entries[-1].number, self._entries[-1].sha256) if self._entries else (0, START)
 
     def read(self) -> None:
-        """Read the whole log. Raises LakeError where numbers or hashes do not follow on each other."""
+        """Read the whole log. Raises LakeError where numbers or hashes do not follow on each other, ConfigError if a
+        newer version wrote an entry (LAKE_NEWER)."""
         found = (entry_number(key_of(self._store, raw)) for page in self._store.list(RUNS) for raw in page)
         numbers = sorted(number for number in found if number is not None)
         if numbers != list(range(1, len(numbers) + 1)):
@@ -113,7 +114,7 @@ class RunLog:
             self._take(data)
 
     def refresh(self) -> tuple[Entry, ...]:
-        """The entries that were added since the log was last read, which it now holds."""
+        """The entries that were added since the log was last read, which it now holds. Raises as `read` does."""
         before = len(self._entries)
         while self._store.head(entry_key(self.head[0] + 1)) is not None:
             self._take(self._store.get(entry_key(self.head[0] + 1)))
@@ -139,9 +140,16 @@ class RunLog:
 
 
 def parse(data: bytes) -> Entry:
-    """An entry from its file. Raises LakeError (ENTRY_FORM) if it is none."""
+    """An entry from its file. Raises LakeError (ENTRY_FORM) if it is none, ConfigError if a newer version wrote it
+    (LAKE_NEWER)."""
     try:
         content = json.loads(data)
-        return Entry(int(content["number"]), hashlib.sha256(data).hexdigest(), content)
+        entry = Entry(int(content["number"]), hashlib.sha256(data).hexdigest(), content)
+        version = int(content.get("format", 0))
     except (ValueError, KeyError, TypeError):
         raise LakeError("ENTRY_FORM", "an entry of the log cannot be read; run clinray verify") from None
+    if version > FORMAT:
+        raise ConfigError(
+            "LAKE_NEWER", f"entry {entry.number} has format {version}, this version knows {FORMAT}; use a newer one"
+        )
+    return entry

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from connectors.errors import ConfigError, LakeError
+from connectors.errors import LakeError
 from connectors.lake.binding import bound
 from connectors.lake.canonical import canonical
 from connectors.lake.head import public_key_of
-from connectors.lake.layout import FORMAT, RUNS, ZONES, entry_key, entry_number, key_of
+from connectors.lake.layout import RUNS, ZONES, entry_key, entry_number, key_of
 from connectors.lake.log import START, Entry, parse
 from connectors.lake.report import Report
 from connectors.lake.signing import is_signed, key_id
@@ -31,7 +31,8 @@ class Expected:
 
 
 def check_log(store: Store, expected: Expected, report: Report) -> list[Entry]:
-    """The entries that can be read, in order; whatever is wrong with them goes to the report."""
+    """The entries that can be read, in order; whatever is wrong with them goes to the report. Raises ConfigError if a
+    newer version wrote one (LAKE_NEWER)."""
     listed = (entry_number(key_of(store, raw)) for page in store.list(RUNS) for raw in page)
     numbers = sorted(number for number in listed if number is not None)
     for missing in sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers)):
@@ -83,8 +84,6 @@ class _Log:
             return None
         if not plain:
             self._report.find("ENTRY_FORM", where, "the entry is not canonical JSON")
-        if int(entry.content.get("format", 0)) > FORMAT:
-            raise ConfigError("LAKE_NEWER", f"entry {number} has a newer format than {FORMAT}; use a newer version")
         self._check_place(number, entry)
         self._check_signature(where, entry)
         return entry

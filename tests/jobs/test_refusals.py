@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from faults.s3_faults import Fault, FaultLayer, fault_layer
 from running import file_of, run, write
 from typer.testing import CliRunner
 
+from connectors.lake.layout import entry_key
+from connectors.lake.signing import sign
 from jobs.__main__ import app
+from jobs.privacy.keys import signing_key
 
 Refused = tuple[int, str]
 
@@ -112,10 +115,24 @@ def test_a_key_that_cannot_be_read(
     assert ingest(place, lake=place / lake) == (2, code)
 
 
-@pytest.mark.parametrize("command", ["ingest", "verify", "runs", "vacuum", "quarantine", "validate", "deidentify"])
-def test_a_lake_of_a_newer_version(place: Path, command: str) -> None:
+def newer_marker(place: Path) -> None:
+    """The lake was made by a newer version."""
     marker = place / "lake" / "_runs" / "lake.json"
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 99}))
+
+
+def newer_entry(place: Path) -> None:
+    """The lake was made by this version, and a newer one made its last entry."""
+    file = place / "lake" / entry_key(1)
+    content = {**json.loads(file.read_bytes()), "format": 2}
+    del content["signature"]
+    file.write_bytes(sign(content, signing_key(place / "keys" / "signing-key.pem")))
+
+
+@pytest.mark.parametrize("age", [newer_marker, newer_entry])
+@pytest.mark.parametrize("command", ["ingest", "verify", "runs", "vacuum", "quarantine", "validate", "deidentify"])
+def test_a_lake_of_a_newer_version(place: Path, command: str, age: Callable[[Path], None]) -> None:
+    age(place)
     if command == "ingest":
         assert ingest(place) == (2, "LAKE_NEWER")
         return

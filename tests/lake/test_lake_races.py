@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from building import DETAILS, RECORDS, ZONE, commit, draft, new_lake, rows
+from building import DETAILS, RECORDS, SIGNER, ZONE, commit, draft, new_lake, rows
 from deltalake import DeltaTable
 
 from connectors.errors import ConfigError
 from connectors.lake import Lake, LostRace
-from connectors.lake.layout import table_uri
+from connectors.lake.layout import entry_key, table_uri
+from connectors.lake.signing import sign
 from connectors.lake.verify import verify
 
 DRIVER = Path(__file__).with_name("driver.py")
@@ -148,3 +149,14 @@ def test_of_two_runs_that_feed_a_zone_from_elsewhere_one_stops(tmp_path, first, 
     with pytest.raises(ConfigError, match="ZONE_FED"):
         other.commit(made[1])
     assert Lake.open(str(tmp_path)).head()[0] == 1
+
+
+def test_nothing_is_committed_upon_an_entry_that_a_newer_version_makes_meanwhile(tmp_path):
+    lake = new_lake(str(tmp_path))
+    mine = draft(lake, ["a"])
+    newer = sign({"format": 2, "number": 1, "previous": "0" * 64}, SIGNER)
+    (tmp_path / entry_key(1)).write_bytes(newer)
+    with pytest.raises(ConfigError, match="LAKE_NEWER: entry 1 has format 2, this version knows 1"):
+        lake.commit(mine)
+    assert sorted(file.name for file in (tmp_path / "_runs").glob("0*.json")) == [Path(entry_key(1)).name]
+    assert list((tmp_path / "_runs").glob("leaves-*")) == []
