@@ -18,9 +18,10 @@ from connectors.lake.balance import check_balance
 from connectors.lake.canonical import Json, canonical
 from connectors.lake.feed import INGEST, check_feed, feed_of
 from connectors.lake.head import check_head
-from connectors.lake.inputs import DONE, INPUTS, LEAVES, SALT_BYTES, put_inputs, put_leaves, read_table, removed_of
-from connectors.lake.layout import FORMAT, inputs_key, leaves_key
+from connectors.lake.inputs import DONE, SALT_BYTES, put_inputs, put_leaves, removed_of
+from connectors.lake.layout import FORMAT, leaves_key
 from connectors.lake.log import Entry, LostRace, PartsGone, RunLog
+from connectors.lake.named import read_inputs, read_leaves
 from connectors.lake.parts import Part
 from connectors.parquet.format import CREATED_BY
 from connectors.storage import Store
@@ -80,8 +81,8 @@ def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, sign
     """Create the next entry of the log from the draft. When it returns, the draft is committed.
 
     Raises FaultError if the draft does not balance, LostRace if others took its objects, ConfigError if they feed the
-    zone otherwise, PartsGone if its parts are not all in the lake, LakeError if an entry of
-    others is not signed; then nothing is committed.
+    zone otherwise or are of a newer version, PartsGone if its parts are not all in the lake, LakeError if an entry of
+    others is not signed or a file that it names is damaged; then nothing is committed.
     """
     check_balance(draft.counts, draft.tables, draft.parts, draft.inputs)
     planned = log.head[0] if draft.planned is None else draft.planned
@@ -102,7 +103,7 @@ def make_entry(store: Store, log: RunLog, draft: Draft, identity: Identity, sign
 def check_vacuumed(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
     """Raises PartsGone if one of the entries takes away a part of the draft."""
     vacuums = [other for other in others if other.kind == VACUUM]
-    removed = {path for other in vacuums for path in removed_of(_leaves(store, other))}
+    removed = {path for other in vacuums for path in removed_of(read_leaves(store, other.leaves))}
     if gone := removed.intersection(part.path for part in draft.parts):
         raise PartsGone(gone)
 
@@ -113,11 +114,11 @@ def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
     ours = draft.inputs["key"].filter(pc.is_in(draft.inputs["outcome"], value_set=pa.array(DONE)))
     removed = set(draft.removed)
     for other in others:
-        if removed and removed.intersection({leaves_key(other.leaves), *_leaves(store, other)["path"].to_pylist()}):
+        if removed and removed.intersection({leaves_key(other.leaves), *_leaf_paths(store, other)}):
             raise LostRace(others)
         if other.zone != draft.zone or other.inputs is None:
             continue
-        theirs = read_table(store.get(inputs_key(other.inputs)), INPUTS, ["key", "outcome"])
+        theirs = read_inputs(store, other.inputs, ["key", "outcome"])
         if len(ours):
             check_feed(draft.zone, _feed(other.kind, theirs), _feed(draft.kind, draft.inputs))
         done = theirs.filter(pc.is_in(theirs["outcome"], value_set=pa.array(DONE)))
@@ -125,12 +126,13 @@ def check_race(store: Store, draft: Draft, others: Sequence[Entry]) -> None:
             raise LostRace(others)
 
 
+def _leaf_paths(store: Store, entry: Entry) -> list[str]:
+    paths: list[str] = read_leaves(store, entry.leaves)["path"].to_pylist()
+    return paths
+
+
 def _feed(kind: str, inputs: pa.Table) -> str:
     return feed_of(kind, lambda: inputs["key"])
-
-
-def _leaves(store: Store, entry: Entry) -> pa.Table:
-    return read_table(store.get(leaves_key(entry.leaves)), LEAVES)
 
 
 def check_parts(store: Store, parts: Sequence[Part]) -> None:

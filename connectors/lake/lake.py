@@ -22,17 +22,16 @@ from connectors.lake.commit import Draft, Identity, make_entry
 from connectors.lake.feed import check_feed, feed_of, first_of
 from connectors.lake.files import excludes, open_part
 from connectors.lake.head import check_head
-from connectors.lake.inputs import INPUTS, LEAVES, DoneIndex, parts_of, read_table
+from connectors.lake.inputs import INPUTS, DoneIndex, parts_of
 from connectors.lake.layout import (
     FORMAT,
     MARKER,
     ZONES,
-    inputs_key,
-    leaves_key,
     public_key_key,
     table_path,
 )
 from connectors.lake.log import Entry, RunLog
+from connectors.lake.named import read_all_inputs, read_inputs, read_leaves
 from connectors.lake.parts import Part
 from connectors.lake.signing import key_id, to_pem
 from connectors.occurrences import compared
@@ -137,10 +136,10 @@ class Lake:
         return self._log.refresh()
 
     def done(self, zone: str) -> DoneIndex:
-        """Which object versions the known entries of the zone wrote or quarantined."""
-        files = [(inputs_key(e.inputs), None) for e in self.entries() if e.zone == zone and e.inputs is not None]
-        columns = ["key", "version", "outcome"]
-        return DoneIndex.of(read_table(data, INPUTS, columns) for data in self.store.get_many(files))
+        """Which object versions the known entries of the zone wrote or quarantined. Raises LakeError (INPUTS_MISSING,
+        INPUTS_CHANGED)."""
+        files = [entry.inputs for entry in self.entries() if entry.zone == zone and entry.inputs is not None]
+        return DoneIndex.of(read_all_inputs(self.store, files, ["key", "version", "outcome"]))
 
     def bundles(self, zone: str, after: int = 0) -> Iterator[BundleParts]:
         """The zone's parts by entry and bundle, of the entries numbered above `after`."""
@@ -160,14 +159,15 @@ class Lake:
             yield from group.parts
 
     def parts_of(self, entry: Entry) -> Sequence[Part]:
-        """Every part that an entry adds."""
+        """Every part that an entry adds. Raises LakeError (LEAVES_MISSING, LEAVES_CHANGED)."""
         return self._parts(entry.leaves)
 
     def inputs_of(self, entry: Entry, columns: Sequence[str] = INPUTS.names) -> pa.Table:
-        """Columns of INPUTS: what an entry says of the objects that it read, one row each."""
+        """Columns of INPUTS: what an entry says of the objects that it read, one row each. Raises LakeError
+        (INPUTS_MISSING, INPUTS_CHANGED)."""
         if entry.inputs is None:
             return INPUTS.empty_table().select(columns)
-        return read_table(self.store.get(inputs_key(entry.inputs)), INPUTS, list(columns))
+        return read_inputs(self.store, entry.inputs, columns)
 
     def record_ids(self, zone: str, table: str, object_values: pa.Array, keys: pa.Array | None = None) -> pa.Table:
         """Columns _object, _record_id (what is compared of it), occurrences (int64): what the zone holds in the table
@@ -265,7 +265,7 @@ class Lake:
         return delta.bring_up(self.store, folder, entries, parts)
 
     def _read_parts(self, leaves: str) -> Sequence[Part]:
-        return parts_of(read_table(self.store.get(leaves_key(leaves)), LEAVES))
+        return parts_of(read_leaves(self.store, leaves))
 
 
 def _in_folder(parts: Iterable[Part], folder: str) -> Sequence[Part]:
