@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, LakeError
 from connectors.lake import delta
 from connectors.lake.binding import Binding, bind, bound, read_binding
 from connectors.lake.canonical import canonical
@@ -26,7 +26,10 @@ from connectors.lake.inputs import INPUTS, DoneIndex, parts_of
 from connectors.lake.layout import (
     FORMAT,
     MARKER,
+    RUNS,
     ZONES,
+    entry_number,
+    key_of,
     public_key_key,
     table_path,
 )
@@ -69,7 +72,7 @@ class Lake:
         """An existing lake; without a signer it is only read.
 
         Raises ConfigError if there is none (LAKE_MISSING) or a newer version wrote it (LAKE_NEWER), LakeError if its
-        log is broken or, with a signer, its last entry is not signed.
+        log is broken, its marker is gone or, with a signer, its last entry is not signed.
         """
         store = open_store(uri, options)
         identity = lake_identity(store)
@@ -282,10 +285,16 @@ def _at_once(work: Callable[[str], T], tables: Iterable[str]) -> list[T]:
 def lake_identity(store: Store) -> str | None:
     """The random identity that a lake got when it was made, or None if there is no lake.
 
-    Raises ConfigError if a newer version wrote it (LAKE_NEWER) or its marker is none (LAKE_MARKER).
+    Raises ConfigError if a newer version wrote it (LAKE_NEWER) or its marker is none (LAKE_MARKER), LakeError if its
+    marker is gone (LAKE_MISSING).
     """
     if store.head(MARKER) is None:
-        return None
+        has_entries = any(entry_number(key_of(store, raw)) for page in store.list(RUNS) for raw in page)
+        # Who makes a lake writes the marker before any entry, so one that was made just now has it by this look.
+        if store.head(MARKER) is None:
+            if has_entries:
+                raise LakeError("LAKE_MISSING", f"{store.uri} has entries and no {MARKER}; put it back from a copy")
+            return None
     try:
         marker = json.loads(store.get(MARKER))
         version, identity = int(marker["format"]), str(marker["lake"])

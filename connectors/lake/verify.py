@@ -31,8 +31,8 @@ def verify(
 
     head: number and SHA-256 of an entry that a run printed, kept elsewhere: shows a log that was cut or made anew.
     trust: public keys (or their PEM) that may have signed; without them, the keys in the lake are believed.
-    Raises ConfigError if there is no lake, a newer version wrote it, or a trusted key is none; AccessError and
-    TransientError as the store does.
+    Raises ConfigError if there is no lake, a newer version wrote it, or a trusted key is none; LakeError if its marker
+    is gone; AccessError and TransientError as the store does.
     """
     store = open_store(lake_uri, options)
     identity = lake_identity(store)

@@ -9,7 +9,7 @@ from running import file_of, run, write
 from typer.testing import CliRunner
 
 from connectors.lake import Lake
-from connectors.lake.layout import inputs_key, leaves_key
+from connectors.lake.layout import MARKER, inputs_key, leaves_key
 from jobs.__main__ import app
 
 INGEST = "ingest --source {0}/in --lake {0}/lake --policy identified --allow-identified --cpus 0 --keys {0}/keys"
@@ -46,3 +46,12 @@ def test_inputs_and_leaves(place: Path) -> None:
         file.unlink()
         assert {refused(place, words) for words in commands} == {f"{kind}_MISSING"}
         file.write_bytes(whole)
+
+
+def test_a_marker_that_is_gone(place: Path) -> None:
+    (place / "lake" / MARKER).unlink()
+    commands = (INGEST, DRY, VACUUM, LIST, "verify {0}/lake", "runs {0}/lake")
+    assert {refused(place, words) for words in commands} == {"LAKE_MISSING"}
+    for key in (place / "keys").iterdir():
+        key.unlink()
+    assert refused(place, INGEST) == "LAKE_MISSING"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from building import RECORDS, ZONE, commit, draft, new_lake
+from building import RECORDS, SIGNER, ZONE, commit, draft, new_lake
 
 from connectors.errors import LakeError
 from connectors.lake import Lake
-from connectors.lake.layout import inputs_key, leaves_key
+from connectors.lake.layout import MARKER, inputs_key, leaves_key
+from connectors.lake.verify import verify
+from connectors.storage.local import LocalStore
 
 
 @pytest.fixture
@@ -79,3 +81,25 @@ def test_nothing_is_committed_upon_damaged_inputs_of_another_run(tmp_path: Path)
     damage(other, key, 30)
     assert refused(lambda: lake.commit(mine)).startswith(f"INPUTS_CHANGED: {key} ")
     assert Lake.open(str(tmp_path)).head()[0] == 1
+
+
+def test_a_log_without_its_marker_gets_no_new_one(lake, place):
+    lake.store.delete([MARKER])
+    said = f"LAKE_MISSING: {lake.uri} has entries and no _runs/lake.json; put it back from a copy"
+    assert refused(lambda: Lake.create_or_open(place.uri, place.options, signer=SIGNER)) == said
+    assert refused(lambda: Lake.open(place.uri, place.options)) == said
+    assert refused(lambda: verify(place.uri, place.options)) == said
+    assert lake.store.head(MARKER) is None
+
+
+def test_a_lake_that_another_makes_and_writes_to_meanwhile_is_opened(tmp_path, monkeypatch):
+    listed = LocalStore.list
+
+    def late(store, prefix=""):
+        """Once there was no marker, and before the list is made, the other one is done."""
+        monkeypatch.setattr(LocalStore, "list", listed)
+        commit(new_lake(str(tmp_path)), "a")
+        return listed(store, prefix)
+
+    monkeypatch.setattr(LocalStore, "list", late)
+    assert Lake.create_or_open(str(tmp_path), signer=SIGNER).head()[0] == 1
