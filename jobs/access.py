@@ -94,6 +94,7 @@ def look(pipeline: Pipeline, policy: Policy) -> Seen:
     wanted = Binding(policy.name, policy.digest, _bound_key(policy, key_id), pipeline.time_zone)
     check_binding(lake.binding(zone), zone, wanted)
     lake.check_feed(zone, SOURCE)
+    lake.check_tables()
     return Seen(About(lake.uri, lake.head(), zone, policy.name, key_id), lake.done(zone))
 
 

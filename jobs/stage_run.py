@@ -60,7 +60,9 @@ def stage_run(
     access = _open(
         stage, lake, format_, chosen, pipeline_keys, min_score, store or StoreSettings(), source_zone, dry_run
     )
-    if not dry_run:
+    if dry_run:
+        access.lake.check_tables()
+    else:
         access.lake.roll_forward()
     again = retried(access.lake, access.zone) if retry else None
     bundles, listed = _bundles(access, source_zone, again)

@@ -27,7 +27,7 @@ from connectors.lake.delta_actions import (
     statistics,
 )
 from connectors.lake.files import read_footer
-from connectors.lake.layout import table_uri
+from connectors.lake.layout import entry_key, table_uri
 from connectors.lake.log import Entry
 from connectors.lake.parts import Part
 from connectors.storage import Store
@@ -61,8 +61,32 @@ def at_entry(table: DeltaTable) -> int:
     return int(table.transaction_version(APPLICATION) or 0)
 
 
-def create(store: Store, path: str, schema: pa.Schema) -> Head | None:
-    """Make the table empty unless it exists, and add the columns that it lacks. Its head, as `_head` says it."""
+def check(store: Store, path: str, known: int) -> None:
+    """Raises LakeError (TABLE_AHEAD) if the table holds an entry that the log lacks, TransientError as `bring_up` does.
+
+    known: number of the last entry that was read.
+    """
+    try:
+        table = open_table(store, path)
+    except DeltaError as error:
+        raise _failed(path, error) from None
+    if table is not None:
+        _check_at(store, path, at_entry(table), known)
+
+
+def _check_at(store: Store, path: str, at: int, known: int) -> None:
+    # An entry stands before a table is brought up to it, so one that others made just now is there by this look.
+    if at > known and store.head(entry_key(at)) is None:
+        raise LakeError(
+            "TABLE_AHEAD", f"the Delta table {path} is at entry {at}, which the log lacks; run clinray verify"
+        )
+
+
+def create(store: Store, path: str, schema: pa.Schema, known: int | None = None) -> Head | None:
+    """Make the table empty unless it exists, and add the columns that it lacks. Its head, as `_head` says it.
+
+    known: as in `check`, which one that exists then passes.
+    """
     for _ in range(ATTEMPTS):
         try:
             table = open_table(store, path)
@@ -70,6 +94,8 @@ def create(store: Store, path: str, schema: pa.Schema) -> Head | None:
                 if _commit(store, path, 0, creation(schema)):
                     return Head(0, 0, frozenset(schema.names))
                 continue
+            if known is not None:
+                _check_at(store, path, at_entry(table), known)
             if not (missing := _missing(table, schema)):
                 return _head(table)
             table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
@@ -93,7 +119,8 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
 
     entries: in the log's order, up to the one that is wanted. parts: of an entry, of this table. Two at once are
     harmless: a commit on a handle that is not fresh fails.
-    Raises TransientError if the store does not answer or others are always first, LakeError if a part is missing.
+    Raises TransientError if the store does not answer or others are always first, LakeError if a part is missing or the
+    table holds an entry that the log lacks (TABLE_AHEAD).
     """
     made = failed = 0
     while failed < ATTEMPTS:
@@ -103,6 +130,7 @@ def bring_up(store: Store, path: str, entries: Sequence[Entry], parts: Callable[
                 create(store, path, _schema(store, parts(entries[0])))
                 continue
             last = at_entry(table)
+            _check_at(store, path, last, entries[-1].number)
             behind = [entry for entry in entries if entry.number > last]
             if not behind:
                 return made

@@ -219,9 +219,11 @@ class Lake:
             yield rows.select(held).filter(pc.is_in(rows["_object"], value_set=wanted))
 
     def create_tables(self, zone: str, schemas: dict[str, pa.Schema]) -> None:
-        """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack."""
+        """Make the zone's Delta tables empty, with the columns' descriptions, and add columns that they lack. Raises
+        LakeError (TABLE_AHEAD) as `check_tables` does."""
         paths = {table_path(zone, table): schema for table, schema in schemas.items()}
-        made = _at_once(lambda path: delta.create(self.store, path, paths[path]), paths)
+        known = self.head()[0]
+        made = _at_once(lambda path: delta.create(self.store, path, paths[path], known), paths)
         self._heads |= {path: head for path, head in zip(paths, made, strict=True) if head is not None}
 
     def commit(self, draft: Draft) -> Entry:
@@ -250,9 +252,20 @@ class Lake:
 
     def roll_forward(self) -> int:
         """Bring every Delta table up to the log; how many commits this took. Idempotent, and safe from several
-        processes at once."""
-        folders = sorted({folder for entry in self.entries() for folder in entry.folders})
-        return sum(_at_once(partial(self._bring_up, parts_of=self._parts), folders))
+        processes at once. Raises LakeError (TABLE_AHEAD) as `check_tables` does."""
+        return sum(_at_once(partial(self._bring_up, parts_of=self._parts), self._folders()))
+
+    def check_tables(self, more: Iterable[str] = ()) -> None:
+        """Raises LakeError (TABLE_AHEAD) if a Delta table holds an entry that the log lacks: of one that was cut, the
+        numbers would be given again, and the tables never get what they then name.
+
+        more: folders of tables besides those that the log names.
+        """
+        known = self.head()[0]
+        _at_once(lambda folder: delta.check(self.store, folder, known), sorted({*self._folders(), *more}))
+
+    def _folders(self) -> list[str]:
+        return sorted({folder for entry in self.entries() for folder in entry.folders})
 
     def _bring_up(self, folder: str, *, parts_of: Callable[[str], Sequence[Part]]) -> int:
         """parts_of: the parts that a file of leaves names, by its digest."""

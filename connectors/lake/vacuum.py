@@ -33,12 +33,13 @@ def vacuum(lake: Lake, older_than: timedelta, dry_run: bool = False) -> Vacuumed
     """Remove files that no entry names and that were last written before `older_than` ago.
 
     The age keeps the parts of runs that are still at work: let it be longer than any run. A file that is written
-    again, or named, before its turn comes stays. Raises what Lake.commit raises, except LostRace.
+    again, or named, before its turn comes stays. Raises what Lake.commit raises, except LostRace, and LakeError
+    (TABLE_AHEAD) of a log that was cut, where what its entries named would be taken away.
     """
     while True:
         lake.refresh()
         started = datetime.now(UTC)
-        found = dict(sorted(_found(lake, started - older_than)))
+        found = _found(lake, started - older_than)
         paths, size = tuple(found), sum(raw.size for raw in found.values())
         if dry_run or not found:
             return Vacuumed(paths, size, None)
@@ -50,11 +51,18 @@ def vacuum(lake: Lake, older_than: timedelta, dry_run: bool = False) -> Vacuumed
         return Vacuumed(removed, sum(found[path].size for path in removed), entry)
 
 
-def _found(lake: Lake, before: datetime) -> Iterator[tuple[str, RawObject]]:
+def _found(lake: Lake, before: datetime) -> dict[str, RawObject]:
     limit = before.timestamp() * 1e6
+    found: dict[str, RawObject] = {}
+    tables: set[str] = set()
     for key, raw in unnamed_files(lake.store, _named(lake, lake.entries())):
-        if DELTA_LOG not in key and raw.modified_us < limit:
-            yield key, raw
+        if DELTA_LOG in key:
+            tables.add(key.partition(DELTA_LOG)[0])
+        elif raw.modified_us < limit:
+            found[key] = raw
+    if found:
+        lake.check_tables(tables)
+    return dict(sorted(found.items()))
 
 
 def _named(lake: Lake, entries: Sequence[Entry]) -> set[str]:

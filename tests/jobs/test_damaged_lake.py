@@ -9,7 +9,7 @@ from running import file_of, run, write
 from typer.testing import CliRunner
 
 from connectors.lake import Lake
-from connectors.lake.layout import MARKER, inputs_key, leaves_key
+from connectors.lake.layout import MARKER, entry_key, inputs_key, leaves_key
 from jobs.__main__ import app
 
 INGEST = "ingest --source {0}/in --lake {0}/lake --policy identified --allow-identified --cpus 0 --keys {0}/keys"
@@ -55,3 +55,11 @@ def test_a_marker_that_is_gone(place: Path) -> None:
     for key in (place / "keys").iterdir():
         key.unlink()
     assert refused(place, INGEST) == "LAKE_MISSING"
+
+
+def test_a_log_that_was_cut_behind_its_tables(place: Path) -> None:
+    flags = {"policy": "identified", "allow_identified": True, "stages": ()}
+    assert run(place / "in", place / "lake", place / "keys", **flags)["entries"] == [2]
+    (place / "lake" / entry_key(2)).unlink()
+    write(place / "in", {"c.hl7": file_of("3")})
+    assert {refused(place, words) for words in (INGEST, DRY, VACUUM)} == {"TABLE_AHEAD"}

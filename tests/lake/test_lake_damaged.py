@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from building import RECORDS, SIGNER, ZONE, commit, draft, new_lake
+from building import RECORDS, SCHEMAS, SIGNER, ZONE, commit, draft, new_lake
 
 from connectors.errors import LakeError
 from connectors.lake import Lake
-from connectors.lake.layout import MARKER, inputs_key, leaves_key
+from connectors.lake.layout import MARKER, entry_key, inputs_key, leaves_key
+from connectors.lake.vacuum import vacuum
 from connectors.lake.verify import verify
 from connectors.storage.local import LocalStore
 
@@ -103,3 +105,36 @@ def test_a_lake_that_another_makes_and_writes_to_meanwhile_is_opened(tmp_path, m
 
     monkeypatch.setattr(LocalStore, "list", late)
     assert Lake.create_or_open(str(tmp_path), signer=SIGNER).head()[0] == 1
+
+
+def test_nothing_is_added_to_a_log_that_was_cut_behind_its_tables(lake, place):
+    lake.store.delete([entry_key(2)])
+    cut = Lake.open(place.uri, place.options, signer=SIGNER)
+    draft(cut, ["d"])
+    for call in (cut.roll_forward, cut.check_tables, lambda: vacuum(cut, timedelta(0))):
+        said = refused(call)
+        assert said.startswith("TABLE_AHEAD: the Delta table ")
+        assert said.endswith(" is at entry 2, which the log lacks; run clinray verify")
+    assert Lake.open(place.uri, place.options).head()[0] == 1
+
+
+def test_tables_that_only_the_entries_that_were_cut_away_name_are_looked_at_too(tmp_path: Path):
+    lake = new_lake(str(tmp_path))
+    commit(lake, "a")
+    lake.store.delete([entry_key(1)])
+    cut = new_lake(str(tmp_path))
+    assert cut.roll_forward() == 0
+    for call in (lambda: cut.create_tables(ZONE, SCHEMAS), lambda: vacuum(cut, timedelta(0))):
+        assert " is at entry 1, which the log lacks; " in refused(call)
+
+
+def test_a_table_that_another_run_brought_up_meanwhile_is_not_ahead(place):
+    lake, other = new_lake(place.uri, place.options), new_lake(place.uri, place.options)
+    commit(other, "a")
+    lake.refresh()
+    commit(other, "b")
+    assert (lake.head()[0], lake.roll_forward()) == (1, 0)
+    lake.check_tables()
+    lake.create_tables(ZONE, SCHEMAS)
+    assert commit(lake, "c", planned=1).number == 3
+    assert verify(place.uri, place.options).findings == []
