@@ -21,7 +21,7 @@ from connectors.lake.canonical import canonical
 from connectors.lake.commit import Draft, Identity, make_entry
 from connectors.lake.feed import check_feed, feed_of, first_of
 from connectors.lake.files import excludes, open_part
-from connectors.lake.head import check_head
+from connectors.lake.head import check_head, check_own
 from connectors.lake.inputs import INPUTS, DoneIndex, parts_of
 from connectors.lake.layout import (
     FORMAT,
@@ -116,9 +116,13 @@ class Lake:
         return read_binding(self.store, zone)
 
     def check_head(self) -> None:
-        """Raises LakeError unless the last entry is one of this lake, and signed."""
+        """Raises LakeError unless the last entry is one of this lake, and signed, and the public key of a lake that is
+        written to, if it has one, is the signer's."""
+        own = self._signer.public_key() if self._signer else None
         if entries := self.entries():
-            check_head(self.store, entries[-1], self._identity, self._signer.public_key() if self._signer else None)
+            check_head(self.store, entries[-1], self._identity, own)
+            if own is not None:
+                check_own(self.store, own)
 
     def check_feed(self, zone: str, wanted: str) -> None:
         """Raises ConfigError (ZONE_FED) if the zone is fed otherwise. wanted: `source` for the objects of an ingest, or

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from building import RECORDS, SCHEMAS, SIGNER, ZONE, commit, draft, new_lake
+from building import OTHER_SIGNER, RECORDS, SCHEMAS, SIGNER, ZONE, commit, draft, new_lake
 
 from connectors.errors import LakeError
 from connectors.lake import Lake
-from connectors.lake.layout import MARKER, entry_key, inputs_key, leaves_key
+from connectors.lake.layout import MARKER, entry_key, inputs_key, leaves_key, public_key_key
+from connectors.lake.signing import key_id, to_pem
 from connectors.lake.vacuum import vacuum
 from connectors.lake.verify import verify
 from connectors.storage.local import LocalStore
@@ -137,4 +138,24 @@ def test_a_table_that_another_run_brought_up_meanwhile_is_not_ahead(place):
     lake.check_tables()
     lake.create_tables(ZONE, SCHEMAS)
     assert commit(lake, "c", planned=1).number == 3
+    assert verify(place.uri, place.options).findings == []
+
+
+OWN = public_key_key(key_id(SIGNER.public_key()))
+
+
+@pytest.mark.parametrize("signer", [SIGNER, OTHER_SIGNER])
+@pytest.mark.parametrize("content", [to_pem(OTHER_SIGNER.public_key()), b"no key"])
+def test_nothing_is_added_by_a_signer_under_whose_name_the_lake_holds_another_key(lake, place, signer, content):
+    lake.store.put(OWN, content)
+    said = refused(lambda: Lake.open(place.uri, place.options, signer=signer))
+    assert said.startswith("SIGNER_KEY_MISSING: ")
+    assert lake.store.get(OWN) == content
+
+
+def test_a_signer_puts_back_its_key_that_is_gone_and_no_other_does(lake, place):
+    lake.store.delete([OWN])
+    assert refused(lambda: Lake.open(place.uri, place.options, signer=OTHER_SIGNER)).startswith("SIGNER_KEY_MISSING: ")
+    assert commit(new_lake(place.uri, place.options), "d").number == 3
+    assert lake.store.get(OWN) == to_pem(SIGNER.public_key())
     assert verify(place.uri, place.options).findings == []
