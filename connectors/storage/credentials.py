@@ -15,6 +15,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from connectors.errors import AccessError
+from connectors.storage.addresses import check_region
 from connectors.storage.options import StorageOptions
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Credentials:
 
     @property
     def region(self) -> str:
-        return self._options.region_name() or self.session.region_name or "us-east-1"
+        """Raises AccessError STORE_REGION for what cannot be one."""
+        name = self._options.region_name() or self.session.region_name or "us-east-1"
+        check_region(name)
+        return name
 
     @property
     def unsigned(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from connectors.contract import RawObject
 from connectors.errors import ConfigError
+from connectors.storage.addresses import check_bucket
 from connectors.storage.compression import HEAD_BYTES, Expansion, decompressed, kind
 from connectors.storage.opening import Roots, local_path
 from connectors.storage.options import StorageOptions
@@ -155,6 +156,7 @@ def _object(row: Row, line: int, path: str) -> RawObject:
             raise ValueError
         if not uri.startswith("s3://"):
             return RawObject(local_path(uri), -1, 0)
+        check_bucket(uri.removeprefix("s3://").partition("/")[0])
         size, etag = row.get("size"), row.get("etag") or ""
         if size in (None, "") or not etag:
             return RawObject(uri, -1, 0)

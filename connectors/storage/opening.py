@@ -12,7 +12,8 @@ from connectors.storage.store import Store
 def open_store(uri: str, options: StorageOptions | None = None) -> Store:
     """The store of "s3://bucket/prefix" or of a local path. Nothing is read or made yet.
 
-    Raises ConfigError (STORE_URI) for another scheme or a missing bucket.
+    Raises ConfigError: STORE_URI for another scheme or what cannot be a bucket, STORE_ENDPOINT for
+    an endpoint that is no web address.
     """
     if uri.startswith("s3://"):
         from connectors.storage.s3 import S3Store

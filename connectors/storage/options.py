@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import ConfigError
+from connectors.storage.addresses import check_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,16 @@ class StorageOptions:
     request_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
-            raise ConfigError("STORE_ENDPOINT", "the endpoint of a store begins with http:// or https://")
+        if self.endpoint is not None:
+            check_endpoint(self.endpoint)
 
     def endpoint_url(self, environment: Mapping[str, str] = os.environ) -> str | None:
-        """The endpoint that counts, or None for AWS itself."""
+        """The endpoint that counts, or None for AWS itself. Raises ConfigError STORE_ENDPOINT for no web address."""
         named = self.endpoint or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-        return named.rstrip("/") if named else None
+        if not named:
+            return None
+        check_endpoint(named)
+        return named.rstrip("/")
 
     def region_name(self, environment: Mapping[str, str] = os.environ) -> str | None:
         """The region by option or environment, or None where the profile decides."""

@@ -18,6 +18,7 @@ from obstore.store import S3Store as Client
 
 from connectors.contract import RawObject
 from connectors.errors import AccessError, ClinrayError, ConfigError, ObjectChanged, TransientError
+from connectors.storage.addresses import check_bucket, check_endpoint
 from connectors.storage.credentials import Credentials
 from connectors.storage.exact import ExactBucket, is_path
 from connectors.storage.faults import backoff, s3_error, status_of
@@ -47,8 +48,9 @@ class S3Store:
     @classmethod
     def open(cls, uri: str, options: StorageOptions) -> S3Store:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise ConfigError("STORE_URI", "an s3:// URI names a bucket: s3://bucket/prefix")
+        check_bucket(bucket)
+        if endpoint := options.endpoint_url():
+            check_endpoint(endpoint, virtual_hosted=options.is_virtual_hosted)
         return cls(bucket, prefix.strip("/"), options)
 
     def __reduce__(self) -> tuple[type[S3Store], tuple[str, str, StorageOptions]]:

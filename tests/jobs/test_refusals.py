@@ -82,6 +82,9 @@ def test_another_time_zone_on_a_bound_lake(place: Path) -> None:
         ({"min-score": 101}, "PIPELINE_INVALID"),
         ({"time-zone": "Mars/Base"}, "PIPELINE_INVALID"),
         ({"endpoint": "localhost:9000"}, "STORE_ENDPOINT"),
+        ({"endpoint": "http://h:99999"}, "STORE_ENDPOINT"),
+        ({"endpoint": "https://[::1"}, "STORE_ENDPOINT"),
+        ({"source": "s3://my bucket/x"}, "STORE_URI"),
         ({"objects": "none.txt"}, "INVENTORY_MISSING"),
     ],
 )
@@ -169,6 +172,12 @@ def test_a_bucket_that_refuses_the_lake(s3: Any, tmp_path: Path, layer: FaultLay
     layer.add(Fault("403", part="/lake", method=method))
     assert ingest(tmp_path, source=source, lake=f"{s3.uri}/lake") == (2, "STORE_REFUSED")
     assert keys_of(s3) == ["in/a.hl7"]
+
+
+@pytest.mark.parametrize("bucket", ["my bucket", "bucket<1", "buc\nket", "bü", "b%20"])
+def test_a_bucket_whose_name_cannot_be_one(place: Path, aws_environment: None, bucket: str) -> None:
+    assert ingest(place, source=f"s3://{bucket}/x") == (2, "STORE_URI")
+    assert ingest(place, lake=f"s3://{bucket}/lake", keys=place / "new") == (2, "STORE_URI")
 
 
 def test_a_bucket_that_does_not_exist(s3: Any, tmp_path: Path) -> None:

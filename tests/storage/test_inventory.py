@@ -125,7 +125,14 @@ def test_an_empty_inventory_names_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"PAR1 and no more", b"\xff\xfe\x00", b"uri,size,etag\ns3://b/k,many,x\n", b"uri,size\n,3\n"]
+    "data",
+    [
+        b"PAR1 and no more",
+        b"\xff\xfe\x00",
+        b"uri,size,etag\ns3://bucket/k,many,x\n",
+        b"uri,size,etag\ns3://bu cket/k,1,x\n",
+        b"uri,size\n,3\n",
+    ],
 )
 def test_what_is_no_inventory_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "inventory").write_bytes(data)

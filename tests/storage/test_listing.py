@@ -222,7 +222,10 @@ def test_without_credentials_one_sentence_says_so(aws_environment, monkeypatch, 
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     options = StorageOptions(endpoint=s3_endpoint)
-    for action in (lambda: list(list_objects("s3://bucket", options)), lambda: open_store("s3://b", options).get("k")):
+    for action in (
+        lambda: list(list_objects("s3://bucket", options)),
+        lambda: open_store("s3://bucket", options).get("k"),
+    ):
         with pytest.raises(AccessError) as caught:
             action()
         assert caught.value.code == "CREDENTIALS_MISSING"
