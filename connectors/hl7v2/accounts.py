@@ -41,6 +41,8 @@ _CODES: Final = (
     ("HL7_OBJECT_TOO_LONG", ""),
 )
 """Error code and position of a reject; the first ones are indexed by the status of a message (see buffer)."""
+OF_MESSAGES: Final = frozenset(code for code, _ in _CODES[1:6])
+"""Codes of rejects that are one message, from its "MSH" to its end."""
 _INDEX: Final = {code: i for i, (code, _) in enumerate(_CODES)}
 _NO_REJECTS: Final = REJECTS.empty_table()
 _NO_ENVELOPES: Final = ENVELOPES.empty_table()
