@@ -201,6 +201,7 @@ def _keys_of_zone(pipeline: Pipeline, policy: Policy) -> Keys:
         check_binding(bound, zone, Binding(policy.name, policy.digest, "", pipeline.time_zone))
     missing = not all((folder / name).exists() for name in (key_files.DATA_KEY, key_files.SIGNING_KEY))
     if pipeline.keys.create and missing:
+        key_files.check(folder)
         if identity is None:
             probe(store)
         else:

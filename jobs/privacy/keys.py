@@ -6,6 +6,7 @@ import base64
 import binascii
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -129,7 +130,7 @@ def initialise(folder: Path, wrap: Callable[[], WrappedKey] | None = None) -> Ke
     """
     paths = KeyPaths(folder / DATA_KEY, folder / SIGNING_KEY, folder / PUBLIC_KEY)
     try:
-        _check(paths)
+        check(folder)
         data_key = None if paths.data_key.exists() else _new_data_key(wrap)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         created = [paths.data_key] if data_key and _put(paths.data_key, data_key, 0o600) else []
@@ -138,17 +139,26 @@ def initialise(folder: Path, wrap: Callable[[], WrappedKey] | None = None) -> Ke
             _set_aside(paths.public_key)
         created += [paths.public_key] if _put(paths.public_key, _public_pem(paths.signing_key), 0o644) else []
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise AccessError("KEY_FOLDER", f"the key folder {folder} cannot be written: {reason}") from None
+        raise _unwritable(folder, error.errno) from None
     return KeyPaths(paths.data_key, paths.signing_key, paths.public_key, tuple(created))
 
 
-def _check(paths: KeyPaths) -> None:
-    """Reads the keys that are there, without asking a key service for a wrapped one. Raises what a damaged one does."""
-    if paths.data_key.exists() and (data := reference(paths.data_key)).wrapped is None:
+def check(folder: Path) -> None:
+    """Raises what `initialise` would, without asking a key service, and writes nothing: reads the keys that are there,
+    and looks whether the folder, or the nearest one above it that exists, can be written."""
+    if (folder / DATA_KEY).exists() and (data := reference(folder / DATA_KEY)).wrapped is None:
         load(data)
-    if paths.signing_key.exists():
-        signing_key(paths.signing_key)
+    if (folder / SIGNING_KEY).exists():
+        signing_key(folder / SIGNING_KEY)
+    nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise _unwritable(folder, errno.ENOTDIR)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(folder, errno.EACCES)
+
+
+def _unwritable(folder: Path, number: int | None) -> AccessError:
+    return AccessError("KEY_FOLDER", f"the key folder {folder} cannot be written: {os.strerror(number or 0)}")
 
 
 def _set_aside(public: Path) -> None:

@@ -118,6 +118,34 @@ def test_a_key_that_cannot_be_read(
     assert ingest(place, lake=place / lake) == (2, code)
 
 
+@pytest.mark.parametrize("lake", ["lake", "new"])
+def test_a_key_folder_that_cannot_be_one(place: Path, lake: str) -> None:
+    (place / "file").write_text("x")
+    code = "ZONE_BOUND" if lake == "lake" else "KEY_FOLDER"
+    assert ingest(place, lake=place / lake, keys=place / "file") == (2, code)
+    assert ingest(place, lake=place / lake, keys=place / "file" / "below") == (2, code)
+
+
+def test_a_key_folder_that_may_not_be_written(place: Path, shut: Callable[[Path], Path]) -> None:
+    (place / "closed").mkdir()
+    shut(place / "closed").chmod(0o500)
+    assert ingest(place, lake=place / "new", keys=place / "closed") == (2, "KEY_FOLDER")
+    assert ingest(place, lake=place / "new", keys=place / "closed" / "keys") == (2, "KEY_FOLDER")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("data-key.json", "signing-key.pem"), ("signing-key.pem", "data-key.json")]
+)
+def test_a_key_that_cannot_be_read_beside_one_that_would_be_made(place: Path, name: str, other: str) -> None:
+    for left in ("lone", "damaged"):
+        (place / left).mkdir()
+    (place / "lone" / name).mkdir()
+    (place / "damaged" / name).write_bytes(b"{}")
+    (place / "damaged" / name).chmod(0o600)
+    assert ingest(place, lake=place / "new", keys=place / "lone") == (2, "KEY_UNREADABLE")
+    assert ingest(place, lake=place / "new", keys=place / "damaged") == (2, "KEY_DAMAGED")
+
+
 def newer_marker(place: Path) -> None:
     """The lake was made by a newer version."""
     marker = place / "lake" / "_runs" / "lake.json"
