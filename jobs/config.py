@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import ConfigError
+from jobs.yaml_text import KeyTwice, load_yaml
 
 MOST_BYTES = 1 << 40
 """A chunk or a bundle that is larger than any object."""
@@ -182,9 +183,11 @@ def load_pipeline(file: Path | None, flags: Mapping[str, Any]) -> Pipeline:
 def read_mapping(file: Path, what: str, *, unreadable: str, invalid: str) -> dict[str, Any]:
     """The mapping that a YAML file holds. what: its kind, for the sentence. Raises ConfigError by these codes."""
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = load_yaml(file.read_text(encoding="utf-8"))
     except OSError:
         raise ConfigError(unreadable, f"the {what} file {file} cannot be read") from None
+    except KeyTwice as error:
+        raise ConfigError(invalid, f"the {what} file {file} names a key twice, in line {error.line}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(invalid, f"the {what} file {file} is not YAML") from None
     if not isinstance(found, dict):

@@ -18,11 +18,7 @@ from connectors.contract import Category
 from connectors.errors import ConfigError
 from jobs.privacy import domains
 from jobs.privacy.actions import ACTIONS, PLANNED, Action, Drop
-
-try:
-    from yaml import CSafeLoader as _Safe
-except ImportError:  # PyYAML was built without libyaml, which is ten times as fast
-    from yaml import SafeLoader as _Safe  # type: ignore[assignment]
+from jobs.yaml_text import load_yaml
 
 NAMEABLE = tuple(c.value for c in Category if c is not Category.ROUTED)
 _DROP = Drop()
@@ -129,21 +125,10 @@ def describe(policy: Policy) -> list[Row]:
     return rows
 
 
-class _Loader(_Safe):
-    """Safe YAML in which a key stands once: of two actions for a category, the weaker could win unseen."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((k for i, k in enumerate(keys) if k in keys[:i]), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"{twice} stands twice")
-        return super().construct_mapping(node, deep)
-
-
 def _policy(text: str, source: str) -> Policy:
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
-    except (yaml.YAMLError, TypeError):
+        content = load_yaml(text)
+    except yaml.YAMLError:
         raise ConfigError("POLICY_DAMAGED", f"the policy {source} is no YAML, or names a key twice") from None
     if not isinstance(content, dict) or not isinstance(content.get("actions"), dict):
         raise ConfigError("POLICY_DAMAGED", f"the policy {source} is no mapping with a mapping `actions`")

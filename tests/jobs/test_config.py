@@ -68,6 +68,40 @@ def test_a_file_that_is_no_pipeline_is_refused(tmp_path: Path, content: bytes, c
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("source: /in\nlake: /lake\npolicy: identified\npolicy: pseudonymised\n", 4),
+        ("source: /in\n'source': /other\nlake: /lake\npolicy: pseudonymised\n", 2),
+        ("source: /in\nlake: /lake\npolicy: pseudonymised\nkeys:\n  folder: /a\n  folder: /b\n", 6),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_pipeline(file, {})
+    assert caught.value.code == "PIPELINE_INVALID"
+    assert caught.value.message == f"the pipeline file {file} names a key twice, in line {line}"
+
+
+def test_a_mapping_may_take_in_another_one_beside_its_own_keys(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    stores = "source_store: &store {region: eu-west-1, endpoint: 'http://s3'}\nlake_store: {<<: *store, region: x}\n"
+    file.write_text(f"source: /in\nlake: /lake\npolicy: pseudonymised\n{stores}")
+    pipeline = load_pipeline(file, {})
+    assert (pipeline.lake_store.endpoint, pipeline.lake_store.region) == ("http://s3", "x")
+
+
+@pytest.mark.parametrize("text", ["{", "? [a]\n: b\n", "? {a: b}\n: c\n"])
+def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_pipeline(file, {})
+    assert (caught.value.code, caught.value.message) == ("PIPELINE_INVALID", f"the pipeline file {file} is not YAML")
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_pipeline(tmp_path / "none.yaml", {})
