@@ -2,8 +2,8 @@
 
     python verify_lake.py LAKE [--head NUMBER:SHA256] [--trust PUBLIC_KEY.pem …]
 
-LAKE is a folder or an s3:// prefix. Prints each fault and the log's head; exits with 1 if there is a fault. An entry
-that is not of the form that the page gives ends it with an error.
+LAKE is a folder or an s3:// prefix. Prints each fault and the log's head; exits with 1 if there is a fault. Where an
+entry is not of the form that the page gives, what it names is unknown, and Delta tables are not compared.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ INPUT_COLUMNS = {
     ("bytes", "quarantined"): "bytes_quarantined",
     ("bytes", "envelope"): "bytes_envelope",
 }
+
+Tables = dict[str, dict[int, dict[str, tuple[int, int]]]]
+"""Folder of a table → number of an entry → file → its bytes and rows."""
 
 
 class Lake:
@@ -187,6 +190,44 @@ def files_of_checkpoint(lake: Lake, path: str) -> dict[str, tuple[int, int]] | N
         return None
 
 
+def check(
+    lake: Lake,
+    file: tuple[int, str, bytes],
+    previous: str,
+    identity: str,
+    keys: dict[str, Ed25519PublicKey],
+    tables: Tables,
+) -> list[str]:
+    """What is wrong with an entry that follows that of the hash `previous`. file: its number, name and bytes. tables:
+    gets the files that it adds.
+
+    Raises KeyError, TypeError or ValueError for what is not of the form of an entry.
+    """
+    number, name, data = file
+    entry = json.loads(data)
+    found: list[str] = []
+    if (name, entry["number"], entry["previous"]) != (f"{number:020}.json", number, previous):
+        found.append("does not follow the entry before")
+    if (entry["lake"], entry["format"]) != (identity, 1):
+        found.append("is of another lake or format")
+    found += check_entry(lake, entry, data, keys)
+    leaves = rows_of(lake, f"_runs/leaves-{entry['leaves']}.parquet", entry["leaves"], found)
+    proved = [canonical({key: value for key, value in row.items() if value is not None}) for row in leaves]
+    inputs: list[dict[str, Any]] = []
+    if entry["inputs"] is not None:
+        inputs = rows_of(lake, f"restricted/inputs-{entry['inputs']}.parquet", entry["inputs"], found)
+        proved.append(canonical({"inputs": entry["inputs"]}))
+    if merkle_root(proved) != entry["root"]:
+        found.append("has another Merkle root")
+    added = [row for row in leaves if row["action"] == "add"]
+    found += check_counts(entry, added, inputs)
+    for row in added:
+        found += check_part(lake, row)
+        folder, _, part = row["path"].rpartition("/")
+        tables.setdefault(folder, {}).setdefault(number, {})[part] = (row["bytes"], row["rows"])
+    return found
+
+
 def verify(uri: str, head: str | None = None, trusted: Sequence[bytes] = ()) -> tuple[list[str], str]:
     """What is wrong with a lake, and its head."""
     lake = Lake(uri)
@@ -198,35 +239,19 @@ def verify(uri: str, head: str | None = None, trusted: Sequence[bytes] = ()) -> 
     faults: list[str] = []
     previous = "0" * 64
     heads = [f"0:{previous}"]
-    tables: dict[str, dict[int, dict[str, tuple[int, int]]]] = {}
+    tables: Tables = {}
+    readable = True
     names = [name for name in lake.names("_runs") if len(name) == 25 and name[:20].isdigit()]
     for number, name in enumerate(names, 1):
         data = lake.get(f"_runs/{name}") or b""
-        entry = json.loads(data)
-        found: list[str] = []
-        if (name, entry["number"], entry["previous"]) != (f"{number:020}.json", number, previous):
-            found.append("does not follow the entry before")
-        if (entry["lake"], entry["format"]) != (identity["lake"], 1):
-            found.append("is of another lake or format")
-        found += check_entry(lake, entry, data, keys)
-        leaves = rows_of(lake, f"_runs/leaves-{entry['leaves']}.parquet", entry["leaves"], found)
-        proved = [canonical({name: value for name, value in row.items() if value is not None}) for row in leaves]
-        inputs: list[dict[str, Any]] = []
-        if entry["inputs"] is not None:
-            inputs = rows_of(lake, f"restricted/inputs-{entry['inputs']}.parquet", entry["inputs"], found)
-            proved.append(canonical({"inputs": entry["inputs"]}))
-        if merkle_root(proved) != entry["root"]:
-            found.append("has another Merkle root")
-        added = [row for row in leaves if row["action"] == "add"]
-        found += check_counts(entry, added, inputs)
-        for row in added:
-            found += check_part(lake, row)
-            folder, _, file = row["path"].rpartition("/")
-            tables.setdefault(folder, {}).setdefault(number, {})[file] = (row["bytes"], row["rows"])
+        try:
+            found = check(lake, (number, name, data), previous, identity["lake"], keys, tables)
+        except (KeyError, TypeError, ValueError):
+            found, readable = ["is not of the form of an entry"], False
         faults += [f"entry {number}: {fault}" for fault in found]
         previous = sha256(data)
         heads.append(f"{number}:{previous}")
-    for folder, named in sorted(tables.items()):
+    for folder, named in sorted(tables.items() if readable else ()):
         faults += check_table(lake, folder, named)
     if head is not None and head not in heads:
         faults.append("the log does not hold the head that was kept")

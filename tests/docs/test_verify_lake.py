@@ -119,6 +119,22 @@ def test_what_was_changed_is_found(lake: Path, change: str) -> None:
     assert any(told in fault for fault in faults), faults
 
 
+@pytest.mark.parametrize("content", ["half", "nothing", "[]", "{}", '{"number":2}', "not UTF-8"])
+def test_an_entry_that_is_none_is_named_in_one_line(lake: Path, content: str) -> None:
+    entry = lake / "_runs" / f"{2:020}.json"
+    whole = entry.read_bytes()
+    held = {"half": whole[: len(whole) // 2], "nothing": b"", "not UTF-8": b"\xff" + whole}
+    entry.write_bytes(held.get(content, content.encode()))
+    assert verified(str(lake)) == (1, ["entry 2: is not of the form of an entry"])
+
+
+def test_the_entries_behind_one_that_is_none_are_checked(lake: Path) -> None:
+    entry = lake / "_runs" / f"{1:020}.json"
+    entry.write_bytes(entry.read_bytes()[:-9])
+    told = ["entry 1: is not of the form of an entry", "entry 2: does not follow the entry before"]
+    assert verified(str(lake)) == (1, told)
+
+
 def test_a_log_cut_short_and_a_key_of_somebody_else_are_found(lake: Path) -> None:
     run(write(lake.parent / "in", {"c.hl7": file_of("9")}), lake.parent / "other", lake.parent / "keys2")
     key = lake.parent / "keys2" / "signing-key.pub.pem"
