@@ -133,5 +133,8 @@ def _open(column: Column, rows: pa.Table) -> bool:
 def _columns(format: str, table: str) -> Sequence[Column]:
     tables = connector(format).tables
     if table not in tables:
-        raise ConfigError("TABLE_UNKNOWN", f"{format} has no table {table}; give the columns with columns=")
+        known = ", ".join(tables)
+        raise ConfigError(
+            "TABLE_UNKNOWN", f"{format} has no table {table}; it has {known}; give the columns of another with columns="
+        )
     return tables[table].columns

@@ -29,7 +29,7 @@ def tables(
 
     specs = connector(format_).tables
     if name is not None and name not in specs:
-        raise ConfigError("TABLE_UNKNOWN", f"{format_} has no table {name}; clinray tables lists them")
+        raise ConfigError("TABLE_UNKNOWN", f"{format_} has no table {name}; it has {', '.join(specs)}")
     if as_json:
         chosen = [specs[name]] if name else specs.values()
         emit(

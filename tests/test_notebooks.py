@@ -27,6 +27,7 @@ from connectors.contract import (
     TableSpec,
 )
 from connectors.errors import ConfigError
+from connectors.registry import connector
 
 COLUMNS = (
     Column("code", pa.string(), Category.CODE, "what stands in the line"),
@@ -173,6 +174,18 @@ def test_an_unknown_table_is_told_with_those_there_are() -> None:
         ConnectorDatasource("/nowhere", format=lines_connector(), table="lines")
     assert caught.value.code == "TABLE_UNKNOWN"
     assert "lines_records, rejects" in caught.value.message
+
+
+def test_a_sink_of_an_unknown_table_is_told_with_those_there_are(tmp_path: Path) -> None:
+    from connectors.sink import MedicalDataSink
+
+    with pytest.raises(ConfigError) as caught:
+        MedicalDataSink(str(tmp_path), "lines_records")
+    known = ", ".join(connector("hl7v2").tables)
+    assert caught.value.code == "TABLE_UNKNOWN"
+    assert caught.value.message == (
+        f"hl7v2 has no table lines_records; it has {known}; give the columns of another with columns="
+    )
 
 
 def test_rows_are_written_as_parts_and_written_again_add_nothing(ray_data: Any, folder: Path, tmp_path: Path) -> None:

@@ -131,6 +131,12 @@ def test_policies_and_tables_are_shown(tmp_path: Path, inside: Callable[..., Sai
     assert "hl7v2_observations" in tables
 
 
+def test_an_unknown_table_is_told_with_those_there_are(tmp_path: Path, inside: Callable[..., Said]) -> None:
+    held = json.loads(inside("tables", "--json", cwd=tmp_path).stdout)["tables"]
+    said = inside("tables", "nothing", cwd=tmp_path)
+    assert said.stderr == f"clinray: TABLE_UNKNOWN: hl7v2 has no table nothing; it has {', '.join(held)}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
