@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -46,13 +47,27 @@ def undisturbed(
     return everything(lake), files(lake)
 
 
-def started(source: Path, lake: Path, keys: Path) -> subprocess.Popen[bytes]:
-    """An ingest of several bundles and commits in a process of its own, on a local Ray."""
+@pytest.fixture
+def full() -> Iterator[int]:
+    """A pipe that takes nothing more: a run whose report goes there does not end."""
+    read, write_ = os.pipe()
+    os.set_blocking(write_, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_, bytes(1 << 12))
+    os.set_blocking(write_, True)
+    yield write_
+    os.close(read)
+    os.close(write_)
+
+
+def started(source: Path, lake: Path, keys: Path, report: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """An ingest of several bundles and commits in a process of its own, on a local Ray. Its report goes to `report`."""
     file = lake.parent / "pipeline.yaml"
     settings = {"source": source, "lake": lake, "policy": "pseudonymised", "bundle_bytes": 20_000, "commit_every": 6}
     file.write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
     command = [sys.executable, "-m", "jobs", "ingest", str(file), "--keys", str(keys), "--cpus", "2", "--json"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=report)
 
 
 def files(lake: Path) -> int:
@@ -101,15 +116,15 @@ def task_workers(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_driver_is_made_good_by_the_next(
-    seed: int, source: Path, keys: Path, undisturbed: tuple[dict[str, list[tuple]], int], tmp_path: Path
+    seed: int, source: Path, keys: Path, undisturbed: tuple[dict[str, list[tuple]], int], tmp_path: Path, full: int
 ) -> None:
     expected, whole = undisturbed
     lake = tmp_path / "lake"
     point = random.Random(seed).randrange(1, whole)
-    process = started(source, lake, keys)
-    if reached(process, lake, point):
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process = started(source, lake, keys, full)
+    assert reached(process, lake, point)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert started(source, lake, keys).wait() == 0
     assert everything(lake) == expected
     assert not verify(str(lake)).findings
